@@ -1,0 +1,28 @@
+"""What every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Tests run side by side on few cores: more threads each would only fight.
+torch.set_num_threads(1)
+os.environ['OMP_NUM_THREADS'] = '1'
+
+
+@pytest.fixture(scope='session')
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def shared_dir() -> Path:
+    """The optional folder beside the checkout with golden numbers and real pictures."""
+    shared = ROOT.parent / 'shared'
+    if not shared.is_dir():
+        pytest.skip('no folder `../shared` beside the checkout')
+    return shared

@@ -1,0 +1,126 @@
+"""The package with, without and with a broken MMSegmentation."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import mmseg_jml
+from tests.processes import ROOT, run_python
+
+INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
+EVERY_NAME = [name for names in mmseg_jml.REGISTERED.values() for name in names]
+
+
+def fake_mmseg(folder: Path, source: str) -> tuple[Path, Path]:
+    """Return a PYTHONPATH on which importing mmseg runs `source`."""
+    (folder / 'mmseg').mkdir()
+    (folder / 'mmseg' / '__init__.py').write_text(source)
+    return folder, ROOT
+
+
+@pytest.fixture
+def without_mmseg(tmp_path):
+    source = "raise ModuleNotFoundError(\"No module named 'mmseg'\", name='mmseg')"
+    return fake_mmseg(tmp_path, source)
+
+
+@pytest.fixture
+def with_broken_mmseg(tmp_path):
+    return fake_mmseg(tmp_path, "assert False, 'mmcv 9.9 is incompatible'")
+
+
+def test_the_version_has_one_source():
+    text = (ROOT / 'setup.py').read_text()
+    assert mmseg_jml.__version__ not in text
+    assert re.fullmatch(r'\d+\.\d+\.\d+', mmseg_jml.__version__)
+
+
+@pytest.mark.parametrize('name', EVERY_NAME)
+def test_importing_registers_every_name(name):
+    from mmseg import registry
+
+    groups = (registry.MODELS, registry.DATASETS, registry.METRICS, registry.HOOKS)
+    found = [group.get(name) for group in groups if name in group.module_dict]
+    assert found == [getattr(mmseg_jml, name)]
+
+
+def test_the_table_of_names_misses_none():
+    from mmseg import registry
+
+    groups = (registry.MODELS, registry.DATASETS, registry.METRICS, registry.HOOKS)
+    ours = {
+        name
+        for group in groups
+        for name, kind in group.module_dict.items()
+        if kind.__module__.startswith('mmseg_jml.')
+    }
+    assert ours == set(EVERY_NAME)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'NoSuchLoss'"):
+        _ = mmseg_jml.NoSuchLoss
+
+
+def test_functional_works_without_mmseg(without_mmseg, tmp_path):
+    code = (
+        'import torch, mmseg_jml\n'
+        'x = torch.rand(1, 3, 4)\n'
+        'print(float(mmseg_jml.functional.jaccard_loss(x, x, active="all")))'
+    )
+    done = run_python('-c', code, cwd=tmp_path, path=without_mmseg)
+    assert (done.returncode, float(done.stdout)) == (0, 0.0), done.stderr
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        'import mmseg_jml; mmseg_jml.JaccardMetricLoss',
+        'import mmseg_jml; mmseg_jml.losses',
+        'from mmseg_jml import BoundaryLabelSmoothing',
+        'from mmseg_jml.losses import JaccardMetricLoss',
+        'import mmseg_jml.losses.jaccard',
+        'from mmseg_jml.labels import LabelSmoothing',
+        'from mmseg_jml.datasets import SyntheticShapesDataset',
+    ],
+)
+def test_a_registered_name_says_how_to_install_mmseg(code, without_mmseg, tmp_path):
+    done = run_python('-c', code, cwd=tmp_path, path=without_mmseg)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('ImportError: ')
+    assert all(command in last for command in (*INSTALL, 'mmcv==2.1.0'))
+
+
+def test_doctor_works_without_mmseg(without_mmseg, tmp_path):
+    done = run_python('-m', 'mmseg_jml', 'doctor', cwd=tmp_path, path=without_mmseg)
+    assert done.returncode == 1
+    assert all(command in done.stdout for command in INSTALL)
+
+
+@pytest.mark.parametrize('command', [('train', 'x.py'), ('test', 'x.py', 'x.pth')])
+def test_the_tools_say_how_to_install_mmseg(command, without_mmseg, tmp_path):
+    done = run_python('-m', 'mmseg_jml', *command, cwd=tmp_path, path=without_mmseg)
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: ')
+    assert INSTALL[0] in done.stderr
+
+
+def test_a_broken_mmseg_shows_its_own_error(with_broken_mmseg, tmp_path):
+    code = 'import mmseg_jml; mmseg_jml.functional; mmseg_jml.JaccardMetricLoss'
+    done = run_python('-c', code, cwd=tmp_path, path=with_broken_mmseg)
+    assert 'AssertionError: mmcv 9.9 is incompatible\n\nThe above' in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert 'is installed but does not import' in last
+    assert 'mmcv 9.9 is incompatible' in last
+
+
+def test_an_import_error_of_our_own_is_not_swallowed(tmp_path):
+    code = (
+        'import sys\n'
+        "sys.modules['mmseg_jml.losses.jaccard'] = None  # the import system refuses\n"
+        'import mmseg_jml'
+    )
+    done = run_python('-c', code, cwd=tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('ModuleNotFoundError: import of mmseg_jml.losses.jaccard')
