@@ -1,0 +1,85 @@
+"""Which classes a loss looks at (figure 4 of the paper)."""
+
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from .class_sums import ClassSums, class_sums
+from .targets import Target
+
+ActiveClasses = Literal['all', 'present', 'label', 'prob', 'both']
+MODES: tuple[str, ...] = get_args(ActiveClasses)
+
+
+def active_classes(
+    probs: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    mode: ActiveClasses = 'label',
+    threshold: float = 0.01,
+    sigmoid: bool = False,
+) -> Tensor:
+    """The active classes of each image: bool (N,C); the batch's are `.any(0)`.
+
+    `probs` and `target` are (N,C,*) in [0,1], `weight` (N,*) >= 0. The modes:
+
+    - `all`: every class;
+    - `present`: classes that are some pixel's largest in the target (with `sigmoid`,
+      above one half);
+    - `label`, `prob`, `both`: classes whose largest value in the target, in the
+      prediction, in their sum lies above the threshold.
+
+    Pixels of weight 0 are not looked at; an image of such pixels alone has no active
+    class in any mode. Source: figure 4 of Wang, Ning, Blaschko, NeurIPS 2023.
+
+    Raises:
+        ValueError: unknown mode.
+
+    >>> import torch
+    >>> probs = torch.tensor([[[0.6], [0.4]]])
+    >>> active_classes(probs, torch.tensor([[[1.0], [0.0]]]))
+    tensor([[ True, False]])
+    """
+    asked = Target(active_needs(mode, sigmoid), probs=target)
+    (sums,) = class_sums(probs.detach(), [asked], weight, activation='identity')
+    return active_in(sums, mode, threshold, sigmoid)
+
+
+def active_needs(mode: ActiveClasses, sigmoid: bool) -> frozenset[str]:
+    """The sums that a mode looks at."""
+    check_mode(mode)
+    if mode == 'all':
+        return frozenset()
+    needs = {
+        'present': 'max_target' if sigmoid else 'largest',
+        'label': 'max_target',
+        'prob': 'max_probs',
+        'both': 'max_sum',
+    }
+    return frozenset({needs[mode]})
+
+
+def active_in(
+    sums: ClassSums, mode: ActiveClasses, threshold: float, sigmoid: bool
+) -> Tensor:
+    """The active classes of each image, bool (N,C), from its sums."""
+    seen = (sums.pixels > 0).unsqueeze(1)
+    if mode == 'present':
+        flags = sums.max_target > 0.5 if sigmoid else sums.largest > 0
+    elif mode == 'all':
+        flags = seen.expand_as(sums.probs)
+    else:
+        largest = {
+            'label': sums.max_target,
+            'prob': sums.max_probs,
+            'both': sums.max_sum,
+        }[mode]
+        flags = largest > threshold
+    return flags & seen
+
+
+def check_mode(mode: str) -> None:
+    """Refuse an unknown mode."""
+    if mode not in MODES:
+        raise ValueError(f'`active_classes` must be one of {MODES}, got {mode!r}')

@@ -1,0 +1,96 @@
+"""Boundary masks and smoothed targets.
+
+Boundary label smoothing is section 2.4.1 (arXiv v1) of Wang, Ning, Blaschko, "Jaccard
+Metric Losses: Optimizing the Jaccard Index with Soft Labels", NeurIPS 2023: plain label
+smoothing at the pixels whose k x k window holds another class, one-hot elsewhere.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .targets import IGNORE_INDEX, valid_mask
+
+
+def _windows(ids: Tensor, kernel_size: int, outside: int, largest: bool) -> Tensor:
+    """The largest (or smallest) id in each pixel's window; `outside` fills the rim.
+
+    A window of twice the width is the larger of two windows: the cost grows with the
+    logarithm of the kernel.
+    """
+    choose = torch.maximum if largest else torch.minimum
+    pad = kernel_size // 2
+    for dim in (1, 2):
+        sides = (pad, pad, 0, 0) if dim == 2 else (0, 0, pad, pad)
+        ids = F.pad(ids, sides, value=outside)
+        width = 1
+        while width < kernel_size:
+            shift = min(width, kernel_size - width)
+            length = ids.shape[dim] - shift
+            ids = choose(ids.narrow(dim, 0, length), ids.narrow(dim, shift, length))
+            width += shift
+    return ids
+
+
+def boundary_mask(
+    label: Tensor,
+    kernel_size: int = 3,
+    ignore_index: int = IGNORE_INDEX,
+    ignore_neighbours: bool = True,
+) -> Tensor:
+    """Pixels whose window holds another class: bool (N,H,W) from integer (N,H,W).
+
+    The window is `kernel_size` (odd) wide and lies inside the image: the image's
+    edge is no boundary. Ignored pixels are no class and never boundary.
+    `ignore_neighbours=True` is the rule of the paper's code, under which a pixel
+    whose window holds an ignored pixel is no boundary either; False looks at the
+    other classes only. No one-hot is made: a window holds two classes where its
+    largest label is not its smallest.
+
+    Raises:
+        ValueError: the kernel is even or not positive, or the label is not (N,H,W).
+
+    >>> boundary_mask(torch.tensor([[[0, 0, 0, 1, 1, 255]]])).int()
+    tensor([[[0, 0, 1, 1, 0, 0]]], dtype=torch.int32)
+    """
+    check_kernel_size(kernel_size)
+    if label.ndim != 3:
+        raise ValueError(
+            f'`label` must be (N,H,W) to have boundaries, got {tuple(label.shape)}'
+        )
+    small = label.dtype in (torch.uint8, torch.int8, torch.int16)
+    ids = label.to(torch.int16 if small else torch.int32)
+    high = torch.iinfo(ids.dtype).max
+    valid = valid_mask(label, ignore_index)
+    # An ignored pixel is no window's smallest id; it is the largest where it matters.
+    ignored = high if ignore_neighbours else -1
+    largest = _windows(ids.where(valid, ignored), kernel_size, -1, largest=True)
+    smallest = _windows(ids.where(valid, high), kernel_size, high, largest=False)
+    boundary = (largest != smallest) & valid
+    return boundary & (largest != high) if ignore_neighbours else boundary
+
+
+def check_kernel_size(kernel_size: int) -> None:
+    """Refuse a window without a centre pixel."""
+    is_int = isinstance(kernel_size, int) and not isinstance(kernel_size, bool)
+    if not is_int:
+        raise TypeError(f'`kernel_size` must be an odd integer, got {kernel_size!r}')
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f'`kernel_size` must be odd and >= 1, got {kernel_size!r}')
+
+
+def smooth(target: Tensor, epsilon: float | Tensor, sigmoid: bool = False) -> Tensor:
+    """Mix a target (N,C,*) with the uniform one: (1-e)*target + e/C.
+
+    `epsilon` in [0,1] is a number or a map (N,*). With `sigmoid` each channel is a
+    distribution over two outcomes: (1-e)*target + e/2. Ignored pixels are not known
+    here: the caller masks them.
+
+    >>> smooth(torch.tensor([[[1.0], [0.0]]]), 0.5)
+    tensor([[[0.7500],
+             [0.2500]]])
+    """
+    if isinstance(epsilon, Tensor):
+        epsilon = epsilon.unsqueeze(1).to(target.dtype)
+    outcomes = 2 if sigmoid else target.shape[1]
+    return target * (1 - epsilon) + epsilon / outcomes

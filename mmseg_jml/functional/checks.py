@@ -1,0 +1,42 @@
+"""Refusals of bad options: what is wrong, what is allowed, what came."""
+
+import math
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """Refuse a number outside [low, high], or outside the open end where one is asked.
+
+    Raises:
+        TypeError: not a real number.
+        ValueError: not finite, or outside the range.
+
+    >>> check_number('epsilon', 0.5, 0, 1)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f'`{name}` must be a number, got {value!r}')
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    if not (above and below and math.isfinite(value)):
+        left, right = '(' if open_low else '[', ')' if open_high else ']'
+        if math.isinf(high):
+            allowed = f'a finite number {">" if open_low else ">="} {low:g}'
+        else:
+            allowed = f'in {left}{low:g}, {high:g}{right}'
+        raise ValueError(f'`{name}` must be {allowed}, got {value!r}')
+
+
+def check_bool(name: str, value: object) -> None:
+    """Refuse anything but True and False.
+
+    >>> check_bool('use_sigmoid', False)
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f'`{name}` must be True or False, got {value!r}')

@@ -1,0 +1,322 @@
+"""All the sums that the losses are made of, in one read of the logits.
+
+A loss over sets of pixels is a function of a few sums per class. `class_sums` reads the
+logits once, in chunks that fit the cache, and gathers the sums of every target; what
+follows (unions, means, active classes, all-reduce) is ordinary autograd on tensors of
+(N,C). The backward pass reads the chunks again and writes the gradient. No one-hot, no
+smoothed label and no probability map is kept: of the size of the logits there is only
+the gradient, whose memory holds the exponentials between the two passes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .chunks import Activation, Chunk, weighted_sums, working_dtype
+from .dense_chunks import DenseChunk, densify
+from .gradients import elementwise_gradient, softmax_gradient
+from .label_chunks import LabelChunk
+from .targets import Target
+
+# Per target: what is differentiated, what is added up, what is a largest value.
+DIFFERENTIABLE = ('minimum', 'product')
+ADDED = ('target', 'target_squared', 'largest')
+LARGEST = ('max_target', 'max_sum')
+
+
+class ClassSums(NamedTuple):
+    """Sums over the pixels of each image: w the weight, p the prediction, y the target.
+
+    Float64 (N,C) where no other shape is given. What was not asked for is zero.
+    """
+
+    probs: Tensor  # sum w p, differentiable as are the next three
+    probs_squared: Tensor  # sum w p^2
+    minimum: Tensor  # sum w min(p,y)
+    product: Tensor  # sum w p y
+    target: Tensor  # sum w y
+    target_squared: Tensor  # sum w y^2
+    max_target: Tensor  # the largest y over the pixels of w > 0
+    max_probs: Tensor  # the largest p
+    max_sum: Tensor  # the largest p + y
+    largest: Tensor  # how many pixels have their largest y here, the first of a tie
+    cross_entropy: Tensor  # (N,) sum w k l, differentiable; k the class weight
+    pixel_weight: Tensor  # (N,) sum w k
+    pixels: Tensor  # (N,) sum w
+
+
+def class_sums(
+    logits: Tensor,
+    targets: Sequence[Target],
+    weight: Tensor | None = None,
+    *,
+    activation: Activation = 'softmax',
+    temperature: float = 1.0,
+) -> list[ClassSums]:
+    """The sums of each target over the pixels of each image, in one read of the logits.
+
+    `logits` (N,C,*) of any float, `weight` (N,*) >= 0. `activation` and `temperature`
+    make probabilities of the logits, the teacher's too; 'identity' takes probabilities.
+    A pixel that is ignored by one label is ignored for all the targets of the pass.
+    Half precision is computed in float32. Only `logits` is differentiated; it must be
+    finite, also where the weight is 0: the sums are products with the weight.
+
+    The backward pass overwrites the exponentials that the forward pass left in the
+    gradient's memory; a second one over a retained graph computes them again.
+
+    Raises:
+        RuntimeError: a second derivative is asked for (`create_graph=True`).
+    """
+    logits = logits.flatten(2)  # a view, but of layouts that must be copied
+    pass_ = _Pass(logits, targets, weight, activation, temperature)
+    shared, own, cross_entropy, counted = _ClassSums.apply(  # type: ignore[no-untyped-call]
+        logits, pass_
+    )
+    return [
+        ClassSums(
+            probs=shared[0],
+            probs_squared=shared[1],
+            minimum=own[t, 0],
+            product=own[t, 1],
+            cross_entropy=cross_entropy[t],
+            max_probs=counted['max_probs'],
+            pixels=counted['pixels'],
+            pixel_weight=counted['pixel_weight'][t],
+            **{name: counted[name][t] for name in (*ADDED, *LARGEST)},
+        )
+        for t in range(len(targets))
+    ]
+
+
+class _Pass:
+    """What both directions of a pass know: the tensors and how to walk over them."""
+
+    def __init__(
+        self,
+        logits: Tensor,
+        targets: Sequence[Target],
+        weight: Tensor | None,
+        activation: Activation,
+        temperature: float,
+    ) -> None:
+        # Flat once: of some layouts this makes a copy.
+        self.targets = [_flat(target) for target in targets]
+        self.weight = None if weight is None else weight.flatten(1)
+        self.activation: Activation = activation
+        self.temperature = temperature
+        self.needs = frozenset().union(*(target.needs for target in targets))
+        self.dtype = working_dtype(logits.dtype)
+        self.num_classes = logits.shape[1]
+        # The exponentials wait in the gradient's memory, if they fit there.
+        self.keep = (
+            torch.is_grad_enabled()
+            and logits.requires_grad
+            and logits.dtype == self.dtype
+            and activation == 'softmax'
+        )
+        self.sparse = activation == 'softmax' and self.num_classes > 1
+
+    def chunks(self, logits: Tensor) -> Iterator[tuple[int, slice]]:
+        """The images and the pixels of each that are worked on together."""
+        num_images, num_classes, pixels = logits.shape
+        limit = 2**23 if logits.is_cuda else 2**19
+        size = min(limit, max(logits.numel() // 16, 2**16))
+        length = max(size // num_classes, 1)
+        for image in range(num_images):
+            for start in range(0, pixels, length):
+                yield image, slice(start, min(start + length, pixels))
+
+    def pixel_weight(self, image: int, part: slice, like: Tensor) -> Tensor:
+        """The weight of a chunk's pixels (L,): 0 where some label is ignored."""
+        weight = None
+        if self.weight is not None:
+            weight = self.weight[image, part].to(like)
+        for target in self.targets:
+            if target.label is not None:
+                label = target.label[image, part]
+                valid = (label != target.ignore_index).to(like)
+                weight = valid if weight is None else weight * valid
+        return like.new_ones(like.shape[1]) if weight is None else weight
+
+    def prepared(self, logits: Tensor, image: int, part: slice) -> Tensor:
+        """A chunk of logits (C,L), at least float32, at temperature 1."""
+        chunk = logits[image, :, part].to(self.dtype)
+        return chunk if self.temperature == 1 else chunk / self.temperature
+
+    def compare(
+        self, target: Target, chunk: Chunk, weight: Tensor, image: int, part: slice
+    ) -> LabelChunk | DenseChunk:
+        """The chunk of a target, beside that of the prediction."""
+        class_weight = target.class_weight
+        if class_weight is not None:
+            class_weight = class_weight.to(chunk.x)
+        if target.label is not None:
+            label = target.label[image, part].long()
+            label = label.where(label != target.ignore_index, 0)
+            epsilon = target.epsilon
+            if epsilon is not None:
+                epsilon = epsilon[image, part].to(chunk.x)
+            if self.sparse:
+                return LabelChunk(chunk, label, weight, epsilon, class_weight)
+            sigmoid = self.activation == 'sigmoid'
+            values = densify(label, epsilon, chunk.x, sigmoid=sigmoid)
+        elif target.logits is not None:
+            teacher = self.prepared(target.logits, image, part).to(chunk.x)
+            values = Chunk(teacher, self.activation).probs
+        else:
+            assert target.probs is not None
+            values = target.probs[image, :, part].to(chunk.x)
+        return DenseChunk(chunk, values, weight, class_weight, self.activation)
+
+
+def _flat(target: Target) -> Target:
+    """A target of (N,P) and (N,C,P)."""
+    flat = {
+        name: values.flatten(start)
+        for name, start in (('label', 1), ('epsilon', 1), ('probs', 2), ('logits', 2))
+        if (values := getattr(target, name)) is not None
+    }
+    return target._replace(**flat)
+
+
+class _ClassSums(torch.autograd.Function):
+    """The pass and its derivative: sums (2,N,C), (T,2,N,C), (T,N) of the logits."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, pass_: _Pass) -> tuple[Any, ...]:
+        ctx.set_materialize_grads(False)
+        ctx.pass_ = pass_
+        ctx.save_for_backward(logits)
+        buffer = torch.empty_like(logits) if pass_.keep else None
+        ctx.buffer = buffer
+        sums = _Sums(logits, pass_)
+        with torch.autocast(logits.device.type, enabled=False):
+            for image, part in pass_.chunks(logits):
+                values = pass_.prepared(logits, image, part)
+                out = None if buffer is None else buffer[image, :, part]
+                sums.add(image, part, Chunk(values, pass_.activation, out))
+        return sums.shared, sums.own, sums.cross_entropy, sums.counted
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                'the losses of mmseg_jml have no second derivative: '
+                'call backward() or grad() without create_graph=True'
+            )
+        if all(grad is None for grad in grads[:3]):
+            return None, None
+        (logits,) = ctx.saved_tensors
+        buffer, ctx.buffer = ctx.buffer, None
+        with torch.autocast(logits.device.type, enabled=False):
+            return _backward(ctx.pass_, logits, buffer, *grads[:3]), None
+
+
+class _Sums:
+    """What the forward pass gathers."""
+
+    def __init__(self, logits: Tensor, pass_: _Pass) -> None:
+        self.pass_ = pass_
+        images, classes, targets = *logits.shape[:2], len(pass_.targets)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=logits.device)
+
+        self.shared = zeros(2, images, classes)
+        self.own = zeros(targets, 2, images, classes)
+        self.cross_entropy = zeros(targets, images)
+        self.counted = {
+            name: zeros(targets, images, classes) for name in (*ADDED, *LARGEST)
+        }
+        self.counted['max_probs'] = zeros(images, classes)
+        self.counted['pixels'] = zeros(images)
+        self.counted['pixel_weight'] = zeros(targets, images)
+
+    def add(self, image: int, part: slice, chunk: Chunk) -> None:
+        """Add one chunk's sums."""
+        pass_, needs = self.pass_, self.pass_.needs
+        weight = pass_.pixel_weight(image, part, chunk.x)
+        if 'probs' in needs:
+            self.shared[0, image] += chunk.times(weight)
+        self.counted['pixels'][image] += weight.sum(dtype=torch.float64)
+        if 'probs_squared' in needs:
+            self.shared[1, image] += weighted_sums(chunk.probs.square(), weight)
+        if 'max_probs' in needs:
+            used = chunk.probs * (weight > 0)
+            _keep_max(self.counted['max_probs'][image], used.amax(1))
+        for index, target in enumerate(pass_.targets):
+            compared = pass_.compare(target, chunk, weight, image, part)
+            self._add_target(index, image, target, compared)
+
+    def _add_target(
+        self, index: int, image: int, target: Target, compared: LabelChunk | DenseChunk
+    ) -> None:
+        needs = target.needs
+        for row, name in enumerate(DIFFERENTIABLE):
+            if name in needs:
+                self.own[index, row, image] += getattr(compared, name)()
+        for name in ADDED:
+            if name in needs:
+                self.counted[name][index, image] += getattr(compared, name)()
+        for name in LARGEST:
+            if name in needs:
+                _keep_max(self.counted[name][index, image], getattr(compared, name)())
+        if 'cross_entropy' in needs:
+            self.cross_entropy[index, image] += compared.cross_entropy()
+            weights = compared.pixel_weight.sum(dtype=torch.float64)
+            self.counted['pixel_weight'][index, image] += weights
+
+
+def _keep_max(total: Tensor, values: Tensor) -> None:
+    torch.maximum(total, values.to(total), out=total)
+
+
+def _backward(
+    pass_: _Pass,
+    logits: Tensor,
+    buffer: Tensor | None,
+    shared: Tensor | None,
+    own: Tensor | None,
+    cross_entropy: Tensor | None,
+) -> Tensor:
+    """The gradient of the logits, given those of the sums."""
+    grad = torch.empty_like(logits) if buffer is None else buffer
+    factor = 1 / pass_.temperature
+
+    def of(total: Tensor | None, *index: int) -> Tensor | None:
+        """The gradient of one sum, in the type of the pass."""
+        return None if total is None else (total[index] * factor).to(pass_.dtype)
+
+    for image, part in pass_.chunks(logits):
+        if buffer is None:
+            chunk = Chunk(pass_.prepared(logits, image, part), pass_.activation)
+        else:
+            chunk = Chunk.from_exponentials(grad[image, :, part])
+        weight = pass_.pixel_weight(image, part, chunk.x)
+        each = []
+        for index, target in enumerate(pass_.targets):
+            compared = pass_.compare(target, chunk, weight, image, part)
+            needs = target.needs
+            each.append(
+                compared.backward(
+                    of(own, index, 0, image) if 'minimum' in needs else None,
+                    of(own, index, 1, image) if 'product' in needs else None,
+                    of(cross_entropy, index, image)
+                    if 'cross_entropy' in needs
+                    else None,
+                )
+            )
+        slope = of(shared, 0, image) if 'probs' in pass_.needs else None
+        square = of(shared, 1, image) if 'probs_squared' in pass_.needs else None
+        if pass_.activation == 'softmax':
+            values = softmax_gradient(chunk, weight, slope, square, each)
+        else:
+            sigmoid = pass_.activation == 'sigmoid'
+            values = elementwise_gradient(
+                chunk, weight, slope, square, each, sigmoid=sigmoid
+            )
+        if buffer is None:
+            grad[image, :, part] = values
+    return grad

@@ -1,0 +1,155 @@
+"""Any prediction against a target that has a value for each class."""
+
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .boundary import smooth
+from .chunks import Activation, Chunk, step, sum_by_class, used, weighted_sums
+
+
+def densify(
+    label: Tensor, epsilon: Tensor | None, like: Tensor, *, sigmoid: bool
+) -> Tensor:
+    """The target (C,L) of a chunk's label (L,), of the shape and type of `like`."""
+    if len(like) == 1:
+        hard = (label == 1).unsqueeze(0).to(like)
+    else:
+        hard = torch.zeros_like(like).scatter_(0, label.unsqueeze(0), 1)
+    if epsilon is None:
+        return hard
+    return smooth(hard.unsqueeze(0), epsilon.unsqueeze(0), sigmoid)[0]
+
+
+class DenseChunk:
+    """The target of one chunk: target (C,L), weight (L,), class_weight (C,) or None."""
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        target: Tensor,
+        weight: Tensor,
+        class_weight: Tensor | None,
+        activation: Activation,
+    ) -> None:
+        self.chunk = chunk
+        self.values = target
+        self.weight = weight
+        self.class_weight = class_weight
+        self.activation = activation
+
+    def minimum(self) -> Tensor:
+        """Sum w min(p,y), float64 (C,) as all the sums."""
+        return weighted_sums(torch.minimum(self.chunk.probs, self.values), self.weight)
+
+    def product(self) -> Tensor:
+        """Sum w p y."""
+        return weighted_sums(self.chunk.probs * self.values, self.weight)
+
+    def target(self) -> Tensor:
+        """Sum w y."""
+        return weighted_sums(self.values, self.weight)
+
+    def target_squared(self) -> Tensor:
+        """Sum w y^2."""
+        return weighted_sums(self.values.square(), self.weight)
+
+    def max_target(self) -> Tensor:
+        """The largest y over the pixels of w > 0: (C,)."""
+        return (self.values * used(self.weight)).amax(1)
+
+    def max_sum(self) -> Tensor:
+        """The largest p + y over the pixels of w > 0: (C,)."""
+        return ((self.chunk.probs + self.values) * used(self.weight)).amax(1)
+
+    def largest(self) -> Tensor:
+        """How many pixels have their largest y here, the first class of a tie."""
+        first = self.values.argmax(0)
+        return sum_by_class(used(self.weight), first, len(self.values))
+
+    @cached_property
+    def pixel_weight(self) -> Tensor:
+        """w k of a pixel's cross-entropy (L,), with sigmoid of an element's (C,L)."""
+        weight = self.weight
+        if self.activation == 'sigmoid':
+            if self.class_weight is not None:
+                weight = self.class_weight.unsqueeze(1) * weight
+            return weight.expand_as(self.values)
+        if self.class_weight is not None:
+            return (self.class_weight @ self.values) * weight
+        return weight
+
+    def cross_entropy(self) -> Tensor:
+        """Sum w k l, a float64 scalar."""
+        logits = self.chunk.logits
+        if self.activation == 'sigmoid':
+            loss = F.binary_cross_entropy_with_logits(
+                logits, self.values, reduction='none'
+            )
+        else:
+            assert self.chunk.log_norm is not None
+            mass = self.values.sum(0)
+            loss = self.chunk.log_norm * mass
+            loss = loss - (self.values * self.chunk.shifted(logits)).sum(0)
+        return (loss * self.pixel_weight).sum(dtype=torch.float64)
+
+    def backward(
+        self,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> 'DenseGradient':
+        """The gradient, given those of the sums: (C,), (C,), ()."""
+        return DenseGradient(self, minimum, product, cross_entropy)
+
+
+class DenseGradient:
+    """What a target adds to the gradient of its chunk's logits (see `gradients`).
+
+    `slope` is G (C,L) or None, `cross_entropy` the factor w k of p - y. For softmax
+    `inner` is <p,G>, `pull` the factor of p, and `add_to` adds what is left.
+    """
+
+    def __init__(
+        self,
+        target: DenseChunk,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        self.target = target
+        self.slope: Tensor | None = None
+        self.cross_entropy: Tensor | None = None
+        self.inner: Tensor | None = None
+        self.pull: Tensor | None = None
+        self.rest: Tensor | None = None
+        if minimum is not None:
+            self.slope = step(target.chunk.probs, target.values)
+            self.slope *= minimum.unsqueeze(1)
+        if product is not None:
+            linear = product.unsqueeze(1) * target.values
+            self.slope = linear if self.slope is None else self.slope.add_(linear)
+        if cross_entropy is not None:
+            self.cross_entropy = cross_entropy * target.pixel_weight
+        if target.activation == 'softmax':
+            self._through_softmax()
+
+    def _through_softmax(self) -> None:
+        target = self.target
+        if self.slope is not None:
+            self.rest = self.slope.mul_(target.chunk.probs)
+            self.inner = self.rest.sum(0)
+            self.rest *= target.weight
+        if self.cross_entropy is not None:
+            self.pull = self.cross_entropy * target.values.sum(0)
+            if self.rest is None:
+                self.rest = target.values * -self.cross_entropy
+            else:
+                self.rest.addcmul_(target.values, self.cross_entropy, value=-1)
+
+    def add_to(self, grad: Tensor) -> None:
+        """Add what differs between the classes of a pixel to grad (C,L)."""
+        if self.rest is not None:
+            grad += self.rest

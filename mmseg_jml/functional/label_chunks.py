@@ -1,0 +1,286 @@
+"""Softmax against a hard or smoothed label, without its one-hot.
+
+The target of a pixel is `low` for every class and `low + span` for its label; 0 and 1
+when it is hard. So every sum is one over the label's own probabilities, and one over
+all probabilities of the smoothed pixels (low > 0), which are few: boundaries.
+"""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .chunks import Chunk, max_by_class, step, sum_by_class, used, weighted_sums
+
+
+class Smoothed:
+    """The smoothed pixels of a chunk.
+
+    Args:
+        epsilon: (L,) in [0,1], 0 at pixels that do not count.
+        num_classes: C.
+    """
+
+    def __init__(self, epsilon: Tensor, num_classes: int) -> None:
+        self.low = epsilon / num_classes
+        self.span = 1 - epsilon
+        # Few pixels are picked out; on a GPU counting them would synchronise.
+        self.columns: Tensor | None = None
+        if epsilon.device.type == 'cpu':
+            columns = epsilon.nonzero().squeeze(1)
+            if 2 * len(columns) < len(epsilon):
+                self.columns = columns
+
+    def pick(self, values: Tensor) -> Tensor:
+        """The smoothed pixels of (L,) or (C,L)."""
+        if self.columns is None:
+            return values
+        if values.ndim == 1:
+            return values.index_select(0, self.columns)
+        return values.gather(1, self.columns.expand(len(values), -1))
+
+    def probs(self, chunk: Chunk) -> Tensor:
+        """The probabilities of the smoothed pixels (C,K)."""
+        assert chunk.scale is not None
+        return self.pick(chunk.x) * self.pick(chunk.scale)
+
+    def add(self, total: Tensor, values: Tensor) -> Tensor:
+        """Add values of the smoothed pixels to (L,) or (C,L), in place."""
+        if self.columns is None:
+            return total.add_(values)
+        if values.ndim == 1:
+            return total.index_add_(0, self.columns, values)
+        return total.scatter_add_(1, self.columns.expand(len(values), -1), values)
+
+
+class LabelChunk:
+    """The target of one chunk.
+
+    Args:
+        chunk: the prediction.
+        label: (L,) in [0,C); any class where the weight is 0.
+        weight: (L,) >= 0.
+        epsilon: (L,) in [0,1], or None for a hard label.
+        class_weight: (C,) or None, of the cross-entropy.
+    """
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        label: Tensor,
+        weight: Tensor,
+        epsilon: Tensor | None,
+        class_weight: Tensor | None,
+    ) -> None:
+        self.chunk = chunk
+        self.label = label
+        self.weight = weight
+        self.class_weight = class_weight
+        self.num_classes = len(chunk.x)
+        self.smoothed: Smoothed | None = None
+        if epsilon is not None:
+            self.smoothed = Smoothed(epsilon * used(weight), self.num_classes)
+
+    def own(self, values: Tensor) -> Tensor:
+        """The label's own row of (C,L) at each pixel: (L,)."""
+        return values.gather(0, self.label.unsqueeze(0)).squeeze(0)
+
+    def by_class(self, values: Tensor) -> Tensor:
+        """The sum of (L,) over the pixels of each label: float64 (C,)."""
+        return sum_by_class(values, self.label, self.num_classes)
+
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """The logarithm of the label's own probability (L,)."""
+        assert self.chunk.log_norm is not None
+        return self.chunk.shifted(self.own(self.chunk.logits)) - self.chunk.log_norm
+
+    @cached_property
+    def probs(self) -> Tensor:
+        """The label's own probability (L,)."""
+        if self.chunk.log_norm is not None:
+            return self.log_probs.exp()
+        # The backward pass has the exponentials only.
+        return self.chunk.normalised(self.own(self.chunk.x))
+
+    def minimum(self) -> Tensor:
+        """Sum w min(p,y), float64 (C,) as all the sums."""
+        soft = self.smoothed
+        if soft is None:
+            return self.by_class(self.probs * self.weight)
+        own = torch.minimum(self.probs, soft.low + soft.span)
+        own -= torch.minimum(self.probs, soft.low)
+        probs = soft.probs(self.chunk)
+        every = torch.minimum(probs, soft.pick(soft.low), out=probs)
+        return self.by_class(own * self.weight) + weighted_sums(
+            every, soft.pick(self.weight)
+        )
+
+    def product(self) -> Tensor:
+        """Sum w p y."""
+        own = self.probs * self.weight
+        if self.smoothed is None:
+            return self.by_class(own)
+        every = self.chunk.times(self.smoothed.low * self.weight)
+        return self.by_class(own * self.smoothed.span) + every
+
+    @cached_property
+    def _mass(self) -> Tensor:
+        if self.smoothed is None:
+            return self.by_class(self.weight)
+        every = (self.smoothed.low * self.weight).sum(dtype=torch.float64)
+        return self.by_class(self.smoothed.span * self.weight) + every
+
+    def target(self) -> Tensor:
+        """Sum w y."""
+        return self._mass
+
+    def target_squared(self) -> Tensor:
+        """Sum w y^2."""
+        if self.smoothed is None:
+            return self._mass
+        low, high = self.smoothed.low, self.smoothed.low + self.smoothed.span
+        every = (low.square() * self.weight).sum(dtype=torch.float64)
+        return self.by_class((high.square() - low.square()) * self.weight) + every
+
+    def max_target(self) -> Tensor:
+        """The largest y over the pixels of w > 0: (C,)."""
+        if self.smoothed is None:
+            return (self._mass > 0).to(self.weight)
+        high = (self.smoothed.low + self.smoothed.span) * used(self.weight)
+        own = max_by_class(high, self.label, self.num_classes)
+        return torch.maximum(own, self.smoothed.low.amax())
+
+    def max_sum(self) -> Tensor:
+        """The largest p + y over the pixels of w > 0: (C,)."""
+        own, every = self.probs + 1, self.chunk.probs
+        if self.smoothed is not None:
+            own = self.probs + self.smoothed.low + self.smoothed.span
+            every = every + self.smoothed.low
+        largest = max_by_class(own * used(self.weight), self.label, self.num_classes)
+        return torch.maximum(largest, (every * used(self.weight)).amax(1))
+
+    def largest(self) -> Tensor:
+        """How many pixels have their largest y here, the first class of a tie."""
+        label = self.label
+        if self.smoothed is not None:  # wholly smoothed, all classes tie
+            label = label.where(self.smoothed.span > 0, 0)
+        return sum_by_class(used(self.weight), label, self.num_classes)
+
+    @cached_property
+    def pixel_weight(self) -> Tensor:
+        """The weight w k of each pixel's cross-entropy (L,)."""
+        if self.class_weight is None:
+            return self.weight
+        own = self.class_weight.index_select(0, self.label)
+        if self.smoothed is not None:
+            every = self.smoothed.low * self.class_weight.sum()
+            own = own * self.smoothed.span + every
+        return own * self.weight
+
+    def cross_entropy(self) -> Tensor:
+        """Sum w k l, a float64 scalar."""
+        loss = self.log_probs * self.pixel_weight
+        soft = self.smoothed
+        if soft is None:
+            return -loss.sum(dtype=torch.float64)
+        assert self.chunk.log_norm is not None
+        low = soft.low * self.pixel_weight
+        every = weighted_sums(self.chunk.logits, low).sum()
+        norms = (self.chunk.log_norm * low).sum(dtype=torch.float64)
+        if self.chunk.shift is not None:
+            norms += (self.chunk.shift * low).sum(dtype=torch.float64)
+        own = (loss * soft.span).sum(dtype=torch.float64)
+        return self.num_classes * norms - every - own
+
+    def backward(
+        self,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> 'LabelGradient':
+        """The gradient, given those of the sums: (C,), (C,), ()."""
+        return LabelGradient(self, minimum, product, cross_entropy)
+
+
+class LabelGradient:
+    """What a label adds to the gradient of its chunk's logits.
+
+    `inner` is <p,G> and `pull` w k, the factor of p, as `gradients` has them;
+    what is left differs between the classes of a pixel and is added by `add_to`.
+    """
+
+    def __init__(
+        self,
+        target: LabelChunk,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        self.target = target
+        self.inner: Tensor | None = None
+        self.pull: Tensor | None = None
+        own = _own_slope(target, minimum, product)
+        every = _every_slope(target, minimum, product)
+        soft = target.smoothed
+        if own is not None:
+            self.inner = own.mul_(target.probs)
+            own = own * target.weight
+            if soft is not None and every is not None:
+                soft.add(self.inner, every.sum(0))
+                every.mul_(soft.pick(target.weight))
+        if cross_entropy is not None:
+            self.pull = cross_entropy * target.pixel_weight
+            pulled = self.pull if soft is None else self.pull * soft.span
+            own = -pulled if own is None else own.sub_(pulled)
+            if soft is not None:
+                uniform = soft.pick(self.pull * soft.low).expand(target.num_classes, -1)
+                every = -uniform if every is None else every.sub_(uniform)
+        self.own, self.every = own, every
+
+    def add_to(self, grad: Tensor) -> None:
+        """Add what differs between the classes of a pixel to grad (C,L)."""
+        if self.own is not None:
+            index = self.target.label.unsqueeze(0)
+            grad.scatter_add_(0, index, self.own.unsqueeze(0))
+        if self.target.smoothed is not None and self.every is not None:
+            self.target.smoothed.add(grad, self.every)
+
+
+def _own_slope(
+    target: LabelChunk, minimum: Tensor | None, product: Tensor | None
+) -> Tensor | None:
+    """G at the label, less what `_every_slope` gives all classes: (L,)."""
+    slope = None
+    soft = target.smoothed
+    if minimum is not None:
+        slope = minimum.index_select(0, target.label)
+        if soft is not None:
+            kink = step(target.probs, soft.low + soft.span)
+            kink -= step(target.probs, soft.low)
+            # Where nothing is smoothed min(p,0) is flat, also at p = 0.
+            slope *= torch.where(soft.low > 0, kink, 1.0)
+    if product is not None:
+        linear = product.index_select(0, target.label)
+        if soft is not None:
+            linear *= soft.span
+        slope = linear if slope is None else slope.add_(linear)
+    return slope
+
+
+def _every_slope(
+    target: LabelChunk, minimum: Tensor | None, product: Tensor | None
+) -> Tensor | None:
+    """p G of all classes at the smoothed pixels: (C,K); None where there is none."""
+    soft = target.smoothed
+    if soft is None or (minimum is None and product is None):
+        return None
+    low = soft.pick(soft.low)
+    probs = soft.probs(target.chunk)
+    slope = torch.zeros_like(probs)
+    if minimum is not None:
+        # At low = 0 the step is 0 but for p = 0, which the factor p takes out.
+        slope = step(probs, low).mul_(minimum.unsqueeze(1))
+    if product is not None:
+        slope += product.unsqueeze(1) * low
+    return slope.mul_(probs)
