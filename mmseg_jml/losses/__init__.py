@@ -1,0 +1,8 @@
+"""Losses for hard and soft labels, registered in MMSegmentation's MODELS."""
+
+from .. import _require_mmseg as _require_mmseg
+from .compound import CompoundLoss
+from .cross_entropy import SoftCrossEntropyLoss
+from .jaccard import JaccardMetricLoss
+
+__all__ = ['CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss']

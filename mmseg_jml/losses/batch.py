@@ -1,0 +1,147 @@
+"""The door of the losses: what a head hands over, checked and made ready once."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..functional.targets import Target, valid_mask
+from ..labels import LabelTransform
+
+
+class Batch(NamedTuple):
+    """What has passed the door: logits (N,C,*), what they are compared with, weight."""
+
+    logits: Tensor
+    target: Target
+    weight: Tensor | None
+
+
+def read_batch(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    *,
+    ignore_index: int,
+    use_sigmoid: bool,
+    label_smoothing: LabelTransform | None,
+) -> Batch:
+    """Check what came and say what the logits are compared with.
+
+    `target` is hard, integer (N,*), or soft, floating (N,C,*). Shapes and types are
+    always checked; label ids, weights and the range of soft targets only on the CPU,
+    where that costs no synchronisation. On a GPU a wrong id ends in the device-side
+    assertion of the gather, as it does in `torch.nn.functional.cross_entropy`.
+
+    Raises:
+        TypeError: logits or target of a wrong dtype.
+        ValueError: shapes that do not fit, wrong ids, a single softmax channel.
+    """
+    check_tensors(logits, target, weight, use_sigmoid)
+    if target.is_floating_point():
+        if label_smoothing is not None:
+            raise ValueError(
+                f'`label_smoothing` makes soft targets of hard labels, got '
+                f'{label_smoothing!r} and a target that is soft already'
+            )
+        return Batch(logits, Target(probs=target), weight)
+    num_classes = logits.shape[1]
+    target = target.long()  # a narrow type would wrap the ignore_index
+    if target.device.type == 'cpu':
+        _check_ids(target, num_classes, ignore_index)
+    hard = Target(label=target, ignore_index=ignore_index)
+    if label_smoothing is None:
+        return Batch(logits, hard, weight)
+    if hasattr(label_smoothing, 'epsilon_map'):
+        epsilon = label_smoothing.epsilon_map(target, ignore_index)
+        return Batch(logits, hard._replace(epsilon=epsilon), weight)
+    # A binary head has one channel, the foreground of two classes.
+    made = label_smoothing(target, max(num_classes, 2), ignore_index)
+    made = made[:, 1:] if num_classes == 1 else made
+    valid = valid_mask(target, ignore_index).to(made.dtype)
+    return Batch(
+        logits, Target(probs=made), valid if weight is None else valid * weight
+    )
+
+
+def check_tensors(
+    logits: Tensor, target: Tensor, weight: Tensor | None, use_sigmoid: bool
+) -> None:
+    """Refuse logits, target and weight that do not fit together."""
+    if not logits.is_floating_point():
+        raise TypeError(f'`logits` must be floating, got {logits.dtype}')
+    if logits.ndim < 3:
+        raise ValueError(
+            f'`logits` must be (N,C,H,W) or (N,C,P), got {tuple(logits.shape)}'
+        )
+    if logits.shape[1] == 1 and not use_sigmoid:
+        raise ValueError(
+            '`logits` must have at least 2 channels with softmax, got '
+            f'{tuple(logits.shape)}; for a binary head set use_sigmoid=True'
+        )
+    pixels = (logits.shape[0], *logits.shape[2:])
+    if target.is_floating_point():
+        if target.shape != logits.shape:
+            raise ValueError(
+                '`target` must have the shape of the logits when it is soft (floating),'
+                f' {tuple(logits.shape)}, got {tuple(target.shape)}'
+            )
+        if target.device.type == 'cpu':
+            _check_range(target)
+    elif target.dtype == torch.bool or target.is_complex():
+        raise TypeError(
+            f'`target` must be integer (hard) or floating (soft), got {target.dtype}'
+        )
+    elif target.shape != pixels:
+        raise ValueError(
+            f'`target` must be {pixels} when it is hard (integer), for logits '
+            f'{tuple(logits.shape)}, got {tuple(target.shape)}'
+        )
+    if weight is not None and weight.shape != pixels:
+        raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
+    if weight is not None and weight.device.type == 'cpu' and not (weight >= 0).all():
+        raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
+
+
+def _check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:
+    ids = max(num_classes, 2)
+    wrong = ((label < 0) | (label >= ids)) & valid_mask(label, ignore_index)
+    if wrong.any():
+        raise ValueError(
+            f'`target` ids must be in [0, {ids}) or ignore_index={ignore_index}, got '
+            f'{sorted(set(label[wrong].tolist()))[:10]}'
+        )
+
+
+def _check_range(target: Tensor) -> None:
+    if target.numel() == 0:
+        return
+    low, high = (value.item() for value in target.aminmax())
+    # Rounding may carry a half-precision softmax a little over 1.
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise ValueError(
+            f'`target` must be in [0, 1] when it is soft, got values from {low:g} to '
+            f'{high:g}'
+        )
+
+
+def refuse_per_pixel(
+    name: str, avg_factor: float | None, reduction_override: str | None
+) -> None:
+    """Say why a loss over sets of pixels has no loss of one pixel, nor of one query.
+
+    Raises:
+        ValueError: one of the arguments is not None.
+    """
+    if reduction_override is not None:
+        raise ValueError(
+            f'`reduction_override` must be None, got {reduction_override!r}: {name} '
+            'has one value a batch, none a pixel. A sampler that ranks pixels by their '
+            'loss (OHEMPixelSampler without `thresh`) needs it, or another loss'
+        )
+    if avg_factor is not None:
+        raise ValueError(
+            f'`avg_factor` must be None, got {avg_factor!r}: {name} divides by its own '
+            'valid pixels or active classes. Set-prediction heads (MaskFormer, '
+            'Mask2Former, SAN), which pass one, are not supported'
+        )

@@ -1,0 +1,125 @@
+"""The Jaccard metric loss."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..functional.active_classes import ActiveClasses, check_mode
+from ..functional.checks import check_bool, check_number
+from ..functional.class_sums import ClassSums
+from ..functional.jaccard import (
+    JaccardFormula,
+    Variant,
+    check_reduction,
+    check_variant,
+)
+from .base import SoftLabelLoss
+
+
+@MODELS.register_module()
+class JaccardMetricLoss(SoftLabelLoss):
+    """Jaccard metric losses, the soft Jaccard losses, and their Dice and Tversky kin.
+
+    On hard labels the soft Jaccard loss, and right on soft ones. The formulas, the
+    variants and the reductions are those of `functional.jaccard`, the modes of active
+    classes those of `functional.active_classes`.
+
+    Args:
+        variant: 'jml1' | 'jml2' | 'sjl_l1' | 'sjl_l2'.
+        active_classes: 'all' | 'present' | 'label' | 'prob' | 'both'.
+        threshold: in [0,1), above which a class is active.
+        reduction: weights >= 0 of the keys 'batch', 'image', 'per_class'; None is
+            dict(batch=1.0).
+        alpha: >= 0, the weight of false positives; 1 is Jaccard, 0.5 Dice.
+        beta: >= 0, that of false negatives; equal to alpha with 'sjl_l2'.
+        gamma: >= 1, focal exponent.
+        log_loss: -log(score) in place of 1 - score.
+        smooth: >= 0, added to numerator and denominator.
+        class_weight: None or one number >= 0 a class, a product.
+        use_sigmoid, temperature, label_smoothing, sync, ignore_index, loss_weight,
+            loss_name:
+            as in `SoftLabelLoss`.
+
+    >>> import torch
+    >>> loss = JaccardMetricLoss(smooth=0.0)
+    >>> round(loss(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1).long()).item(), 4)
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        variant: Variant = 'jml1',
+        active_classes: ActiveClasses = 'label',
+        threshold: float = 0.01,
+        reduction: Mapping[str, float] | None = None,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        log_loss: bool = False,
+        smooth: float = 1.0,
+        class_weight: Sequence[float] | None = None,
+        use_sigmoid: bool = False,
+        temperature: float = 1.0,
+        label_smoothing: Any = None,
+        sync: bool = False,
+        ignore_index: int = 255,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_jml',
+    ) -> None:
+        super().__init__(
+            class_weight=class_weight,
+            use_sigmoid=use_sigmoid,
+            temperature=temperature,
+            label_smoothing=label_smoothing,
+            sync=sync,
+            ignore_index=ignore_index,
+            loss_weight=loss_weight,
+            loss_name=loss_name,
+        )
+        check_variant(variant)
+        check_mode(active_classes)
+        check_number('threshold', threshold, 0, 1, open_high=True)
+        check_number('alpha', alpha, 0)
+        check_number('beta', beta, 0)
+        if variant == 'sjl_l2' and alpha != beta:
+            raise ValueError(
+                "`alpha` and `beta` must be equal with variant 'sjl_l2', whose false "
+                f'positives alone may be negative, got {alpha} and {beta}'
+            )
+        check_number('gamma', gamma, 1)
+        check_bool('log_loss', log_loss)
+        check_number('smooth', smooth, 0)
+        reduction = {'batch': 1.0} if reduction is None else dict(reduction)
+        check_reduction(reduction)
+        self.formula = JaccardFormula(
+            variant=variant,
+            active=active_classes,
+            threshold=threshold,
+            reduction=reduction,
+            alpha=alpha,
+            beta=beta,
+            gamma=gamma,
+            log_loss=log_loss,
+            smooth=smooth,
+            sigmoid=use_sigmoid,
+        )
+
+    def needs(self) -> frozenset[str]:
+        """The fields of `ClassSums` that the loss is made of."""
+        return self.formula.needs()
+
+    def partials(self, sums: ClassSums) -> list[Tensor]:
+        """Overlaps and active classes, summed over the images."""
+        return self.formula.partials(sums, self.class_weight)
+
+    def finish(self, partials: Sequence[Tensor]) -> Tensor:
+        """The weighted sum of the reductions."""
+        return self.formula.finish(partials, self.class_weight)
+
+    def extra_repr(self) -> str:
+        """The options as they were given."""
+        options = self.formula._asdict().items()
+        return ', '.join(f'{name}={value!r}' for name, value in options)

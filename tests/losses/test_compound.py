@@ -1,0 +1,249 @@
+"""CompoundLoss: what a head sees of it, and what it leaves behind."""
+
+import copy
+import gc
+import io
+import weakref
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+from torch import nn
+from torch.testing import assert_close
+
+from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss, SoftCrossEntropyLoss
+from tests.losses.cases import case
+
+CE = dict(type='SoftCrossEntropyLoss', loss_weight=0.25)
+JML = dict(type='JaccardMetricLoss', loss_weight=0.75)
+BLS = dict(type='BoundaryLabelSmoothing')
+
+
+def compound(**more):
+    return CompoundLoss(losses=[CE, JML], **more)
+
+
+def as_a_head(loss, logits, label):
+    """The loop of BaseDecodeHead over a ModuleList."""
+    logged = {}
+    for part in loss:
+        value = part(logits, label, weight=None, ignore_index=255)
+        if part.loss_name in logged:
+            logged[part.loss_name] += value
+        else:
+            logged[part.loss_name] = value
+    return logged
+
+
+def alone(**more):
+    return [MODELS.build(dict(part, **more)) for part in (CE, JML)]
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """How often a batch of parts is computed."""
+    calls = []
+    original = CompoundLoss.compute_all
+
+    def counted(self, *args):
+        calls.append(args)
+        return original(self, *args)
+
+    monkeypatch.setattr(CompoundLoss, 'compute_all', counted)
+    return calls
+
+
+def test_each_part_is_logged_with_its_own_value_and_gradient():
+    logits, label = case()
+    logged = as_a_head(compound(label_smoothing=BLS), logits, label)
+    for part in alone(label_smoothing=BLS):
+        expected = part(logits, label)
+        assert_close(logged[part.loss_name], expected)
+        grads = [
+            torch.autograd.grad(v, logits, retain_graph=True)[0]
+            for v in (logged[part.loss_name], expected)
+        ]
+        assert_close(*grads)
+
+
+def test_the_parts_of_one_step_are_computed_once(count):
+    as_a_head(compound(), *case())
+    assert len(count) == 1
+
+
+def test_a_second_step_is_computed_anew():
+    loss = compound()
+    first = as_a_head(loss, *case(seed=0))
+    second = as_a_head(loss, *case(seed=1))
+    for part in alone():
+        assert_close(first[part.loss_name], part(*case(seed=0)))
+        assert_close(second[part.loss_name], part(*case(seed=1)))
+
+
+def test_a_result_is_handed_over_once():
+    logits, label = case()
+    parts = list(compound())
+    first = parts[1](logits, label)
+    assert parts[1](logits, label) is not first
+    assert_close(parts[1](logits, label), first)
+
+
+def test_a_part_called_out_of_turn_computes_alone():
+    logits, label = case()
+    other, other_label = case(seed=1)
+    ce, jml = compound()
+    ce(logits, label)
+    assert_close(jml(other, other_label), alone()[1](other, other_label))
+
+
+def test_a_result_without_a_graph_is_not_handed_to_a_call_that_wants_one():
+    logits, label = case()
+    ce, jml = compound()
+    with torch.no_grad():
+        ce(logits, label)
+    assert jml(logits, label).requires_grad
+
+
+def test_a_part_can_be_copied():
+    logits, label = case()
+    part = copy.deepcopy(next(iter(compound())))
+    assert_close(part(logits, label), alone()[0](logits, label))
+
+
+def test_a_part_taken_by_index_computes_alone(count):
+    logits, label = case()
+    loss = compound(label_smoothing=BLS)
+    values = [loss[i](logits, label) for i in range(len(loss))]
+    assert not count
+    assert_close(values, [p(logits, label) for p in alone(label_smoothing=BLS)])
+
+
+def test_results_may_be_added_in_place():
+    logits, label = case()
+    one_name = CompoundLoss(losses=[JML, JML, JML])
+    logged = as_a_head(one_name, logits, label)
+    logged['loss_jml'].backward()
+    assert_close(logged['loss_jml'].detach(), 3 * alone()[1](logits, label).detach())
+
+
+def test_called_as_one_loss_it_is_the_sum_of_its_parts():
+    logits, label = case()
+    loss = compound(loss_name='loss_both')
+    assert loss.loss_name == 'loss_both'
+    assert_close(loss(logits, label), sum(part(logits, label) for part in alone()))
+
+
+def test_the_target_is_made_once_for_the_parts_that_share_it(monkeypatch):
+    made = []
+    loss = compound(label_smoothing=BLS)
+    transform = loss[0].label_smoothing
+    original = type(transform).epsilon_map
+    monkeypatch.setattr(
+        type(transform), 'epsilon_map', lambda *a: made.append(1) or original(*a)
+    )
+    as_a_head(loss, *case())
+    assert len(made) == 1
+
+
+def test_parts_with_targets_of_their_own_keep_them():
+    logits, label = case()
+    loss = CompoundLoss(losses=[CE, dict(JML, label_smoothing=BLS)])
+    logged = as_a_head(loss, logits, label)
+    assert_close(logged['loss_ce'], alone()[0](logits, label))
+    assert_close(logged['loss_jml'], alone(label_smoothing=BLS)[1](logits, label))
+
+
+def test_losses_of_mmsegmentation_join_with_the_heads_label():
+    logits, label = case(dtype=torch.float32)
+    theirs = dict(type='CrossEntropyLoss', loss_name='loss_theirs')
+    loss = CompoundLoss(losses=[theirs, JML])
+    logged = as_a_head(loss, logits, label)
+    expected = MODELS.build(theirs)(logits, label, weight=None, ignore_index=255)
+    assert_close(logged['loss_theirs'], expected)
+
+
+def test_a_loss_of_mmsegmentation_called_out_of_turn_keeps_its_own_ignore_index():
+    logits, label = case(dtype=torch.float32)
+    label = label.where(label != 255, -100)  # what CrossEntropyLoss ignores by default
+    theirs = dict(type='CrossEntropyLoss', loss_name='loss_theirs')
+    part = next(iter(CompoundLoss(losses=[theirs])))
+    first = part(logits, label)
+    assert_close(part(logits, label), first)
+
+
+def test_nothing_outlives_the_step():
+    loss = compound()
+    logits, label = case()
+    hidden = logits * 1
+    logged = as_a_head(loss, hidden, label)
+    reference = weakref.ref(hidden)
+    del hidden, logged
+    gc.collect()
+    assert reference() is None
+
+
+def test_it_is_a_module_list_without_anything_to_save():
+    loss = CompoundLoss(losses=[dict(CE, class_weight=[1.0] * 5), JML])
+    assert isinstance(loss, nn.ModuleList)
+    assert len(loss) == 2
+    assert isinstance(loss[0], SoftCrossEntropyLoss)
+    assert isinstance(loss[1], JaccardMetricLoss)
+    assert not loss.state_dict()
+    assert 'JaccardMetricLoss' in repr(loss)
+
+
+class Net(nn.Module):
+    """A head in miniature."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 5, 1)
+        self.loss_decode = compound(label_smoothing=BLS)
+
+    def step(self, optimizer, seed):
+        images = torch.randn(2, 3, 9, 11, generator=torch.Generator().manual_seed(seed))
+        logged = as_a_head(self.loss_decode, self.conv(images), case(seed=seed)[1])
+        optimizer.zero_grad()
+        sum(logged.values()).backward()
+        optimizer.step()
+
+
+def run(net, seeds):
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    for seed in seeds:
+        net.step(optimizer, seed)
+    return net
+
+
+def test_three_steps_survive_deepcopy_checkpoint_and_resume():
+    straight = run(Net(), [0, 1, 2])
+    net = run(Net(), [0])
+    net = run(copy.deepcopy(net), [1])
+    file = io.BytesIO()
+    torch.save(net.state_dict(), file)
+    file.seek(0)
+    resumed = Net()
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    run(resumed, [2])
+    assert_close(dict(resumed.named_parameters()), dict(straight.named_parameters()))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(losses=[]), '`losses` must be a list of at least one'),
+        (dict(losses=[CE], loss_name='both'), "`loss_name` must contain 'loss'"),
+        (
+            dict(losses=[dict(CE, label_smoothing=BLS)], label_smoothing=BLS),
+            'on CompoundLoss or on its parts, got both',
+        ),
+        (
+            dict(losses=[dict(type='DiceLoss'), JML], label_smoothing=BLS),
+            'needs parts that take soft targets.*got DiceLoss',
+        ),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        CompoundLoss(**options)
