@@ -1,0 +1,186 @@
+"""Pictures, labels, predictions and confidence side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+Colour = Sequence[int]
+Prediction = tuple[np.ndarray, np.ndarray]
+
+HATCH_PERIOD = 6  # pixels
+HATCH_COLOURS = np.array([(255, 255, 255), (20, 20, 20)], np.uint8)
+CONFIDENCE_COLOURS = 'viridis'  # even in lightness, for any colour vision
+CELL_HEIGHT = 1.35  # inches
+
+
+def prediction_sheet(
+    pictures: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    runs: Mapping[str, Sequence[Prediction]],
+    *,
+    classes: Sequence[str],
+    palette: Sequence[Colour],
+    ignore_index: int = 255,
+) -> Figure:
+    """One row a picture: the picture, its label, each run's prediction and confidence.
+
+    Args:
+        pictures: (H, W, 3) uint8 RGB each; they may differ in size.
+        labels: (H, W) integers each, in [0, C) or ignored, which is shown hatched.
+        runs: By the run's name, (prediction, confidence) of every picture:
+            (H, W) integers in [0, C) and (H, W) probabilities of the predicted class.
+        classes: The C class names.
+        palette: An RGB colour in 0 to 255 a class.
+        ignore_index: The id of ignored pixels.
+
+    Returns:
+        A figure to be saved with `figure.savefig(path)`.
+
+    Raises:
+        ValueError: There is no picture; numbers of pictures, labels, predictions or
+            colours differ; or a map has not its picture's size or holds other ids.
+
+    >>> picture, label = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), int)
+    >>> runs = {'CE': [(label, np.ones((4, 6)))]}
+    >>> sheet = prediction_sheet(
+    ...     [picture], [label], runs, classes=['all'], palette=[(90, 90, 90)]
+    ... )
+    >>> [axes.get_title() for axes in sheet.axes[:4]]
+    ['picture', 'label', 'CE: prediction', 'CE: confidence']
+    """
+    _check(pictures, labels, runs, classes, palette)
+    titles = ['picture', 'label']
+    titles += [
+        f'{run}: {what}' for run in runs for what in ('prediction', 'confidence')
+    ]
+    aspect = pictures[0].shape[1] / pictures[0].shape[0]
+    size = (CELL_HEIGHT * aspect * len(titles) + 0.8, CELL_HEIGHT * len(pictures) + 0.8)
+    figure = Figure(figsize=size, dpi=130, layout='constrained')
+    grid = figure.subplots(len(pictures), len(titles), squeeze=False)
+    scale = Normalize(1 / max(len(classes), 2), 1)
+    for row, axes in enumerate(grid):
+        axes[0].imshow(pictures[row])
+        axes[1].imshow(paint_label(labels[row], palette, ignore_index=ignore_index))
+        for column, predictions in enumerate(runs.values()):
+            prediction, confidence = predictions[row]
+            axes[2 + 2 * column].imshow(paint_label(prediction, palette))
+            axes[3 + 2 * column].imshow(confidence, CONFIDENCE_COLOURS, norm=scale)
+    for title, axes in zip(titles, grid[0], strict=True):
+        axes.set_title(title, fontsize=10)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    _explain(figure, grid[:, -1], scale, classes, palette)
+    return figure
+
+
+def paint_label(
+    label: np.ndarray, palette: Sequence[Colour], *, ignore_index: int = 255
+) -> np.ndarray:
+    """A label map in its classes' colours, ignored pixels hatched black and white.
+
+    Args:
+        label: (H, W) integers in [0, C) or `ignore_index`.
+        palette: C colours, RGB in 0 to 255.
+        ignore_index: The id of ignored pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: `label` is not (H, W) or holds another id.
+
+    >>> paint_label(np.array([[0, 1]]), [(9, 9, 9), (0, 158, 115)]).tolist()
+    [[[9, 9, 9], [0, 158, 115]]]
+    """
+    if label.ndim != 2:
+        raise ValueError(f'`label` must be (H, W), got shape {label.shape}')
+    ignored = label == ignore_index
+    known = ignored | ((label >= 0) & (label < len(palette)))
+    if not known.all():
+        raise ValueError(
+            f'`label` must hold ids from 0 to {len(palette) - 1} or {ignore_index}, '
+            f'got {np.unique(label[~known]).tolist()}'
+        )
+    painted = np.asarray(palette, np.uint8)[np.where(ignored, 0, label)]
+    rows, columns = np.nonzero(ignored)
+    stripe = (rows + columns) % HATCH_PERIOD * 2 // HATCH_PERIOD
+    painted[rows, columns] = HATCH_COLOURS[stripe]
+    return painted
+
+
+def _explain(
+    figure: Figure,
+    last_column: Sequence[Axes],
+    scale: Normalize,
+    classes: Sequence[str],
+    palette: Sequence[Colour],
+) -> None:
+    """Add what the colours mean."""
+    colours = [tuple(channel / 255 for channel in colour) for colour in palette]
+    patches = [
+        Patch(facecolor=colour, edgecolor='black', linewidth=0.5, label=name)
+        for colour, name in zip(colours, classes, strict=True)
+    ]
+    patches.append(Patch(facecolor='white', hatch='////', label='ignored'))
+    figure.legend(
+        handles=patches,
+        loc='outside lower center',
+        ncols=min(len(patches), 12),
+        frameon=False,
+        fontsize=9,
+    )
+    bar = figure.colorbar(
+        ScalarMappable(scale, CONFIDENCE_COLOURS), ax=list(last_column), pad=0.02
+    )
+    bar.set_label('probability of the predicted class', fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _check(
+    pictures: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    runs: Mapping[str, Sequence[Prediction]],
+    classes: Sequence[str],
+    palette: Sequence[Colour],
+) -> None:
+    if len(pictures) == 0:
+        raise ValueError('`pictures` must hold at least one picture, got none')
+    if len(palette) != len(classes):
+        raise ValueError(
+            f'`palette` must hold a colour for each of the {len(classes)} `classes`, '
+            f'got {len(palette)}'
+        )
+    for index, picture in enumerate(pictures):
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise ValueError(
+                f'`pictures[{index}]` must be (H, W, 3) uint8, '
+                f'got {picture.shape} {picture.dtype}'
+            )
+    _check_maps('labels', labels, pictures)
+    for name, predictions in runs.items():
+        for part, what in enumerate(('prediction', 'confidence')):
+            maps = [prediction[part] for prediction in predictions]
+            _check_maps(f'runs[{name!r}]: {what}', maps, pictures)
+
+
+def _check_maps(
+    name: str, maps: Sequence[np.ndarray], pictures: Sequence[np.ndarray]
+) -> None:
+    if len(maps) != len(pictures):
+        raise ValueError(
+            f'`{name}` must hold one map for each of the {len(pictures)} pictures, '
+            f'got {len(maps)}'
+        )
+    for index, (values, picture) in enumerate(zip(maps, pictures, strict=True)):
+        if values.shape != picture.shape[:2]:
+            raise ValueError(
+                f"`{name}` {index} must have its picture's size {picture.shape[:2]}, "
+                f'got {values.shape}'
+            )
