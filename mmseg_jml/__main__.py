@@ -1,0 +1,65 @@
+"""`python -m mmseg_jml configs|train|test|doctor`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+
+USAGE = """python -m mmseg_jml COMMAND ...
+
+commands:
+  configs [DEST] [--force]    list the shipped configs, or copy the tree to DEST
+  train CONFIG ...            train; CONFIG is a file or a path in the shipped tree
+  test CONFIG CHECKPOINT ...  evaluate a checkpoint
+  doctor                      say what is installed, and what to do where it is not
+
+`python -m mmseg_jml COMMAND --help` has the options of each."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m mmseg_jml', usage=USAGE)
+    parser.add_argument('--version', action='version', version=__version__)
+    parser.add_argument('command', choices=('configs', 'train', 'test', 'doctor'))
+    parser.add_argument('rest', nargs=argparse.REMAINDER)
+    args = parser.parse_args(argv)
+    # Each command imports what it needs: listing configs must not wait for torch.
+    if args.command == 'configs':
+        return _configs(args.rest)
+    if args.command == 'doctor':
+        from .cli.doctor import doctor
+
+        return doctor(args.rest)
+    from .cli import launch
+
+    job = launch.run_training if args.command == 'train' else launch.run_test
+    job(args.rest, prog=f'python -m mmseg_jml {args.command}')
+    return 0
+
+
+def _configs(argv: Sequence[str]) -> int:
+    from .cli import shipped
+
+    parser = argparse.ArgumentParser(
+        prog='python -m mmseg_jml configs',
+        description='List the shipped configs, or copy their tree to DEST.',
+    )
+    parser.add_argument('dest', nargs='?', type=Path, metavar='DEST')
+    parser.add_argument('--force', action='store_true', help='overwrite changed files')
+    args = parser.parse_args(argv)
+    if args.dest is None:
+        print(*shipped.leaves(), sep='\n')
+        return 0
+    try:
+        copied, same = shipped.copy_configs(args.dest, force=args.force)
+    except OSError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{args.dest}: {copied} files copied, {same} already there and the same')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

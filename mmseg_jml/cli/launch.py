@@ -1,0 +1,148 @@
+"""Train and test a config: what `tools/train.py` and `tools/test.py` run.
+
+MMSegmentation is imported inside the functions: without it the modules that stand
+beside this one still import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..installation import require_mmseg
+from .shipped import find_config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Train as the command line `argv` says."""
+    _prepare_mmseg()
+    args = _train_parser(prog).parse_args(argv)
+    cfg = _load(args)
+    from .options import apply_train_options
+    from .preflight import check_data_sets, prepare_launcher
+
+    with _errors_as_sentence():
+        apply_train_options(cfg, args)
+        if _is_first_process():
+            check_data_sets(cfg)
+        prepare_launcher(cfg)
+    _runner(cfg).train()
+
+
+def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Evaluate a checkpoint as the command line `argv` says."""
+    _prepare_mmseg()
+    args = _test_parser(prog).parse_args(argv)
+    cfg = _load(args)
+    from .options import apply_test_options
+    from .preflight import prepare_launcher
+
+    with _errors_as_sentence():
+        apply_test_options(cfg, args)
+        prepare_launcher(cfg)
+    _runner(cfg).test()
+
+
+@contextlib.contextmanager
+def _errors_as_sentence() -> Iterator[None]:
+    """End the process with the message alone: these errors are the user's to mend."""
+    try:
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+
+
+def _prepare_mmseg() -> None:
+    with _errors_as_sentence():
+        require_mmseg()
+    # `python -m mmseg_jml` has not registered anything when it was imported.
+    from .. import register
+
+    register()
+
+
+def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser.add_argument('config', help='a file, or a path in the shipped tree')
+    parser.add_argument(
+        '--work-dir', help='logs and checkpoints (default: work_dirs/<name of config>)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, e.g. train_cfg.max_iters=100',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
+    )
+    return parser
+
+
+def _train_parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = _common_parser(prog, 'Train a segmentor.')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from the latest checkpoint of the work dir, or from CHECKPOINT',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (CUDA)')
+    return parser
+
+
+def _test_parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = _common_parser(prog, 'Evaluate a checkpoint.')
+    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument('--out', help='save predicted label maps in this folder')
+    parser.add_argument('--show', action='store_true', help='show predictions')
+    parser.add_argument('--show-dir', help='save painted predictions in this folder')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds of --show')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    return parser
+
+
+def _load(args: argparse.Namespace) -> Config:
+    from mmengine.config import Config
+
+    with _errors_as_sentence():
+        path = find_config(args.config)
+    cfg = Config.fromfile(path)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / path.stem)
+    # Old launchers hand the rank over as an argument, mmengine reads the environment.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return cfg
+
+
+def _is_first_process() -> bool:
+    rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
+    return rank == '0'
+
+
+def _runner(cfg: Config) -> Runner:
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    return RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)

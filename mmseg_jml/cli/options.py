@@ -1,0 +1,109 @@
+"""What the flags of `train` and `test` change in a config."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+
+
+def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Write `--amp` and `--resume` into `cfg`.
+
+    Raises:
+        ValueError: mixed precision without a device that has it, or with an optimizer
+            wrapper of another kind.
+        FileNotFoundError: the checkpoint to resume from is not there.
+    """
+    if args.amp:
+        _use_amp(cfg)
+    if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
+        _require_amp_device()
+    if args.resume:
+        cfg.resume = True
+        if args.resume != 'auto':
+            _require_file(args.resume, '`--resume`')
+            cfg.load_from = args.resume
+
+
+def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the checkpoint, `--out`, `--show*` and `--tta` into `cfg`.
+
+    Raises:
+        ValueError: the config lacks what a flag needs.
+        FileNotFoundError: the checkpoint is not there.
+    """
+    _require_file(args.checkpoint, '`checkpoint`')
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        _paint(cfg, args)
+    if args.tta:
+        _use_tta(cfg)
+    if args.out:
+        _save_label_maps(cfg, args.out)
+
+
+def _require_file(path: str, name: str) -> None:
+    # mmengine also reads addresses such as https:// and torchvision://
+    if '://' not in path and not Path(path).is_file():
+        raise FileNotFoundError(f'{name}: no file {path!r}')
+
+
+def _use_amp(cfg: Config) -> None:
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(
+            f'`--amp` replaces an `optim_wrapper` of type OptimWrapper, got {kind!r}'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _require_amp_device() -> None:
+    from mmengine.device import is_cuda_available, is_mlu_available, is_npu_available
+
+    if not (is_cuda_available() or is_npu_available() or is_mlu_available()):
+        raise ValueError(
+            'mixed precision (`--amp`, AmpOptimWrapper) needs a CUDA, NPU or MLU '
+            'device and none is visible: train without it'
+        )
+
+
+def _paint(cfg: Config, args: argparse.Namespace) -> None:
+    hooks = cfg.get('default_hooks') or {}
+    cfg.default_hooks = {
+        **hooks,
+        'visualization': {
+            'type': 'SegVisualizationHook',
+            **hooks.get('visualization', {}),
+            'draw': True,
+            'show': args.show,
+            'wait_time': args.wait_time,
+        },
+    }
+    if cfg.get('visualizer') is None:
+        cfg.visualizer = {
+            'type': 'SegLocalVisualizer',
+            'name': 'visualizer',
+            'vis_backends': [{'type': 'LocalVisBackend'}],
+        }
+    if args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def _use_tta(cfg: Config) -> None:
+    missing = [key for key in ('tta_model', 'tta_pipeline') if cfg.get(key) is None]
+    if missing:
+        raise ValueError(f'`--tta` needs {" and ".join(missing)} in the config')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def _save_label_maps(cfg: Config, out: str) -> None:
+    evaluators = cfg.get('test_evaluator') or []
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    writers = [metric for metric in evaluators if metric.get('type') == 'IoUMetric']
+    if not writers:
+        raise ValueError('`--out` needs an IoUMetric in `test_evaluator`')
+    writers[0]['output_dir'] = out

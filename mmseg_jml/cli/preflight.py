@@ -1,0 +1,71 @@
+"""What can be known to fail before a training starts."""
+
+import os
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+
+from ..datasets.check import check_dataset
+
+
+def check_data_sets(cfg: Config) -> None:
+    """List the data sets of training and validation and look at some masks.
+
+    Raises:
+        ValueError: no pictures, masks that do not match the classes, or a model with
+            another number of classes; the message names the loader and the file.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    for key in ('train_dataloader', 'val_dataloader'):
+        loader = cfg.get(key)
+        if loader is None:
+            continue
+        try:
+            check_dataset(loader['dataset'], num_classes=_num_classes(cfg))
+        except (OSError, ValueError) as error:
+            raise ValueError(f'the data set of `{key}`: {error}') from error
+
+
+def _num_classes(cfg: Config) -> int | None:
+    """Return the model's number of classes, None where the config does not tell."""
+    heads = cfg.model.get('decode_head') or {}
+    last = heads[-1] if isinstance(heads, list) else heads  # a cascade has several
+    number = last.get('num_classes')
+    # One class is mmseg's old way to say foreground against background.
+    return None if number == 1 else number
+
+
+def prepare_launcher(cfg: Config) -> None:
+    """Start the process group on machines without a GPU, where mmengine cannot.
+
+    mmengine sets a CUDA device and gives DDP device ids whatever the backend is, so
+    gloo on CPU is started here, before its Runner, which then keeps it.
+
+    Raises:
+        ValueError: a launcher that cannot work here; the message says what does.
+    """
+    if cfg.launcher == 'none':
+        return
+    if cfg.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError(
+            '`--launcher pytorch` is for processes that torchrun started: use '
+            'tools/dist_train.sh, or `torchrun --nproc_per_node N -m mmseg_jml ...`'
+        )
+    if get_device() != 'cpu':
+        return
+    backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl')
+    if cfg.launcher != 'pytorch' or backend != 'gloo':
+        raise ValueError(
+            f'`--launcher {cfg.launcher}` with backend {backend!r} needs a GPU and '
+            f'none is visible: on CPU use `--launcher pytorch --cfg-options '
+            f'env_cfg.dist_cfg.backend=gloo`, or one process'
+        )
+    torch.distributed.init_process_group('gloo')
+    wrapper = cfg.get('model_wrapper_cfg') or {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+    }
+    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}

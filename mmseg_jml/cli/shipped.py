@@ -1,0 +1,98 @@
+"""The configs that travel with the package: find, list and copy them.
+
+A wheel carries them as `mmseg_jml/.configs`, a checkout has them beside the package.
+"""
+
+import difflib
+import shutil
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def configs_dir() -> Path:
+    """Return the folder of the shipped configs.
+
+    Raises:
+        FileNotFoundError: neither an installed nor a checkout's tree is there.
+    """
+    for folder in (PACKAGE / '.configs', PACKAGE.parent / 'configs'):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(
+        f'no configs were installed with {PACKAGE}: install mmseg_jml again'
+    )
+
+
+def leaves() -> list[str]:
+    """Return the configs that can be run, as paths in the shipped tree, sorted."""
+    root = configs_dir()
+    paths = (path.relative_to(root) for path in root.rglob('*.py'))
+    return sorted(path.as_posix() for path in paths if '_base_' not in path.parts)
+
+
+def find_config(config: str) -> Path:
+    """Return the path of `config`: a file, or else a path in the shipped tree.
+
+    A leading `configs/` is dropped in the shipped tree, so that a command written for
+    a checkout works without one.
+
+    Raises:
+        FileNotFoundError: there is no such config; the message has the closest ones.
+    """
+    if Path(config).is_file():
+        return Path(config)
+    inside = config.removeprefix('configs/')
+    # An absolute path would leave the tree.
+    if not Path(inside).is_absolute() and (configs_dir() / inside).is_file():
+        return configs_dir() / inside
+    raise FileNotFoundError(
+        f'no config {config!r}, neither here nor in the shipped tree; {_hint(inside)}'
+    )
+
+
+def _hint(config: str) -> str:
+    known = leaves()
+    close = difflib.get_close_matches(config, known, n=3, cutoff=0.6)
+    if not close:  # the folder may be right
+        folder = Path(config).parent.as_posix()
+        close = [leaf for leaf in known if Path(leaf).parent.as_posix() == folder][:5]
+    if not close:
+        return '`python -m mmseg_jml configs` lists the shipped ones'
+    return 'did you mean one of these?' + ''.join(f'\n    {leaf}' for leaf in close)
+
+
+def copy_configs(dest: Path, *, force: bool = False) -> tuple[int, int]:
+    """Copy the shipped tree into `dest`; return the numbers (copied, already the same).
+
+    Nothing is copied where a file there differs from the shipped one, unless `force`.
+
+    Raises:
+        FileExistsError: files differ and `force` is False.
+        NotADirectoryError: `dest` is a file.
+    """
+    if dest.exists() and not dest.is_dir():
+        raise NotADirectoryError(f'`DEST` must be a folder, {dest} is a file')
+    root = configs_dir()
+    sources = [path for path in sorted(root.rglob('*')) if _is_shipped(path)]
+    targets = {path: dest / path.relative_to(root) for path in sources}
+    todo = {s: t for s, t in targets.items() if not _same(s, t)}
+    changed = [str(target) for target in todo.values() if target.exists()]
+    if changed and not force:
+        raise FileExistsError(
+            f'nothing copied: {len(changed)} files in {dest} differ from the shipped '
+            f'ones ({", ".join(changed[:3])}{", ..." if changed[3:] else ""}); '
+            f'choose another folder, or overwrite them with --force'
+        )
+    for source, target in todo.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return len(todo), len(targets) - len(todo)
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.is_file() and '__pycache__' not in path.parts
+
+
+def _same(source: Path, target: Path) -> bool:
+    return target.is_file() and target.read_bytes() == source.read_bytes()

@@ -1,0 +1,188 @@
+"""`python -m mmseg_jml`."""
+
+import pytest
+
+from mmseg_jml import __version__
+from mmseg_jml.__main__ import main
+from mmseg_jml.cli import doctor as doctor_module
+from mmseg_jml.cli import shipped
+from tests.processes import ROOT, run_python
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A shipped tree of three files in place of ours."""
+    package = tmp_path / 'site' / 'mmseg_jml'
+    for path in ('_base_/schedule.py', 'jml/camvid/ce.py', 'jml/camvid/jml.py'):
+        file = package / '.configs' / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'# {path}\n')
+    monkeypatch.setattr(shipped, 'PACKAGE', package)
+    monkeypatch.chdir(tmp_path)
+    return package / '.configs'
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--version'])
+    assert capsys.readouterr().out == f'{__version__}\n'
+
+
+def test_a_command_is_needed():
+    with pytest.raises(SystemExit, match='2'):
+        main([])
+
+
+def test_a_checkout_ships_its_own_configs():
+    assert shipped.configs_dir() == ROOT / 'configs'
+
+
+def test_no_configs_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, 'PACKAGE', tmp_path / 'mmseg_jml')
+    with pytest.raises(FileNotFoundError, match='no configs were installed'):
+        shipped.configs_dir()
+
+
+def test_configs_lists_the_leaves(tree, capsys):
+    assert main(['configs']) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        'jml/camvid/ce.py',
+        'jml/camvid/jml.py',
+    ]
+
+
+def test_configs_copies_the_whole_tree(tree, tmp_path, capsys):
+    assert main(['configs', 'mine']) == 0
+    copied = (path for path in (tmp_path / 'mine').rglob('*.py'))
+    assert {p.relative_to(tmp_path / 'mine').as_posix() for p in copied} == {
+        '_base_/schedule.py',
+        'jml/camvid/ce.py',
+        'jml/camvid/jml.py',
+    }
+    assert '3 files copied, 0 already there' in capsys.readouterr().out
+
+
+def test_configs_copies_what_is_missing(tree, tmp_path, capsys):
+    main(['configs', 'mine'])
+    (tmp_path / 'mine' / 'jml/camvid/ce.py').unlink()
+    assert main(['configs', 'mine']) == 0
+    assert '1 files copied, 2 already there' in capsys.readouterr().out
+
+
+def test_configs_overwrites_nothing(tree, tmp_path, capsys):
+    changed = tmp_path / 'mine' / 'jml/camvid/ce.py'
+    changed.parent.mkdir(parents=True)
+    changed.write_text('# my own\n')
+    assert main(['configs', 'mine']) == 1
+    assert list((tmp_path / 'mine').rglob('*.py')) == [changed]
+    assert changed.read_text() == '# my own\n'
+    error = capsys.readouterr().err
+    assert 'ce.py' in error
+    assert '--force' in error
+
+
+def test_configs_overwrites_by_force(tree, tmp_path):
+    changed = tmp_path / 'mine' / 'jml/camvid/ce.py'
+    changed.parent.mkdir(parents=True)
+    changed.write_text('# my own\n')
+    assert main(['configs', 'mine', '--force']) == 0
+    assert changed.read_text() == '# jml/camvid/ce.py\n'
+
+
+def test_configs_refuses_a_file(tree, tmp_path, capsys):
+    (tmp_path / 'mine').write_text('')
+    assert main(['configs', 'mine']) == 1
+    assert '`DEST` must be a folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['jml/camvid/ce.py', 'configs/jml/camvid/ce.py'])
+def test_a_shipped_config_is_found_by_its_path(tree, name):
+    assert shipped.find_config(name) == tree / 'jml/camvid/ce.py'
+
+
+def test_a_file_comes_before_a_shipped_config(tree, tmp_path):
+    mine = tmp_path / 'jml' / 'camvid' / 'ce.py'
+    mine.parent.mkdir(parents=True)
+    mine.write_text('')
+    assert shipped.find_config('jml/camvid/ce.py').resolve() == mine
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [
+        ('jml/camvid/jnl.py', 'jml/camvid/jml.py'),
+        ('jml/camvid/quite_another_name_of_a_config.py', 'jml/camvid/ce.py'),
+        ('zzz.py', '`python -m mmseg_jml configs` lists'),
+    ],
+)
+def test_a_missing_config_is_answered_with_close_ones(tree, name, hint):
+    with pytest.raises(FileNotFoundError) as error:
+        shipped.find_config(name)
+    assert name in str(error.value)
+    assert hint in str(error.value)
+
+
+def test_every_shipped_config_loads():
+    from mmengine.config import Config
+
+    for leaf in shipped.leaves():
+        assert Config.fromfile(shipped.find_config(leaf)).model.type
+
+
+def test_doctor_is_content_here(capsys):
+    assert main(['doctor']) == 0
+    report = capsys.readouterr().out
+    assert f'mmseg_jml {__version__}' in report
+    assert 'JaccardMetricLoss' in report
+    assert report.endswith('everything is in place\n')
+
+
+@pytest.mark.parametrize(
+    ('installed', 'problem', 'advice'),
+    [
+        ((), 'MMSegmentation is not installed', 'pip install mmseg_jml[onedl]'),
+        (
+            ('onedl-mmengine', 'mmengine'),
+            'two distributions share',
+            '`pip uninstall onedl-mmengine mmengine`',
+        ),
+    ],
+)
+def test_doctor_says_what_to_do(monkeypatch, capsys, installed, problem, advice):
+    versions = dict.fromkeys(installed, '1.0')
+    monkeypatch.setattr(doctor_module, '_version', lambda name: versions.get(name, ''))
+    assert main(['doctor']) == 1
+    report = capsys.readouterr().out
+    assert f'PROBLEM {problem}' in report
+    assert advice in report
+    assert report.endswith('1 problem(s)\n')
+
+
+def test_doctor_shows_an_error_of_registration(monkeypatch, capsys):
+    def fail():
+        raise RuntimeError('a name is registered twice')
+
+    monkeypatch.setattr('mmseg_jml.register', fail)
+    assert main(['doctor']) == 1
+    assert 'RuntimeError: a name is registered twice' in capsys.readouterr().out
+
+
+def test_listing_configs_waits_for_no_framework(tmp_path):
+    command = ('-X', 'importtime', '-m', 'mmseg_jml', 'configs')
+    done = run_python(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    imported = {line.split('|')[-1].strip() for line in done.stderr.splitlines()}
+    assert 'mmseg_jml.cli.shipped' in imported
+    assert imported.isdisjoint({'torch', 'numpy', 'mmseg', 'mmengine'})
+
+
+def test_a_module_of_the_users_registers(tmp_path):
+    mine = tmp_path / 'mine'
+    mine.mkdir()
+    (mine / '__init__.py').write_text('import mmseg_jml\n')
+    (mine / '__main__.py').write_text(
+        'from mmseg.registry import MODELS\n'
+        "assert 'JaccardMetricLoss' in MODELS.module_dict\n"
+    )
+    done = run_python('-m', 'mine', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,73 @@
+import csv
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.processes import ROOT
+
+
+@pytest.fixture(scope='module')
+def demo():
+    spec = importlib.util.spec_from_file_location('demo', ROOT / 'tools/demo.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def results(demo):
+    def result(acc, miou):
+        label = np.zeros((8, 12), int)
+        return demo.Result(
+            {'Acc': acc, 'mIoU': miou},
+            [np.zeros((8, 12, 3), np.uint8)],
+            [label],
+            [(label, np.ones((8, 12)))],
+            {'classes': ('ground',), 'palette': [(60, 60, 60)]},
+        )
+
+    return {'CE': result(90.123, 50.0), 'JML-BLS': result(91.0, 60.5)}
+
+
+def test_the_table_is_printed_and_kept_as_markdown_and_csv(
+    demo, results, tmp_path, capsys
+):
+    demo.write_table(results, tmp_path)
+    lines = (tmp_path / 'results.md').read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    expected = [
+        ['training', 'Acc', 'mIoU'],
+        ['CE', '90.12', '50.00'],
+        ['JML-BLS', '91.00', '60.50'],
+    ]
+    assert [cells[0], *cells[2:]] == expected
+    with (tmp_path / 'results.csv').open(newline='') as file:
+        assert list(csv.reader(file)) == expected
+    assert all(line in capsys.readouterr().out for line in lines[:1])
+
+
+def test_the_sheet_is_a_picture(demo, results, tmp_path):
+    path = demo.write_sheet(results, tmp_path)
+    with Image.open(path) as sheet:
+        assert sheet.format == 'PNG'
+        assert min(sheet.size) > 100
+
+
+def test_its_configs_are_there(demo):
+    assert all((ROOT / config).is_file() for config in demo.RUNS.values())
+
+
+def test_a_finished_training_is_not_repeated(demo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demo.subprocess, 'Popen', None)
+    demo.checkpoint(tmp_path, 5).touch()
+    demo.train('CE', 'configs/demo/any.py', tmp_path, 5)
+    assert f'delete {tmp_path}' in capsys.readouterr().out
+
+
+def test_a_failed_training_ends_the_demo_with_what_it_said(demo, tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
+    with pytest.raises(SystemExit, match=r'no config .*nowhere\.py(?s:.*)output\.txt'):
+        demo.train('CE', 'configs/nowhere.py', tmp_path, 5)
+    assert 'nowhere.py' in (tmp_path / 'output.txt').read_text()

@@ -1,0 +1,147 @@
+"""The flags of tools/train.py and tools/test.py, and their words for bad input."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmseg_jml.cli.launch import run_test, run_training
+from tests.processes import ROOT, environment, run_python
+
+TRAIN = ROOT / 'tools' / 'train.py'
+TEST = ROOT / 'tools' / 'test.py'
+TINY = ROOT / 'tests' / 'tools' / 'tiny.py'
+OPTION = ('--cfg-options',)
+SHORT = (
+    '--cfg-options',
+    'train_cfg.max_iters=2',
+    'default_hooks.checkpoint.interval=2',
+)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A folder with a finished training in `run`."""
+    folder = tmp_path_factory.mktemp('trained')
+    done = run_python(TRAIN, TINY, '--work-dir', 'run', *SHORT, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_default_work_dir_is_named_after_the_config(tmp_path):
+    done = run_python(TRAIN, TINY, *SHORT, cwd=tmp_path)
+    assert (tmp_path / 'work_dirs' / 'tiny' / 'iter_2.pth').is_file(), done.stderr
+
+
+def test_resume_takes_a_checkpoint(trained, tmp_path):
+    path = trained / 'run' / 'iter_2.pth'
+    options = ('--cfg-options', 'train_cfg.max_iters=5')
+    done = run_python(TRAIN, TINY, '--resume', path, *options, cwd=tmp_path)
+    assert 'resumed epoch: 0, iter: 2' in done.stdout, done.stderr
+    assert (tmp_path / 'work_dirs' / 'tiny' / 'iter_5.pth').is_file()
+
+
+def test_test_evaluates_saves_and_paints(trained, tmp_path):
+    flags = ('--tta', '--out', 'maps', '--show-dir', 'painted', '--work-dir', 'run')
+    done = run_python(TEST, TINY, trained / 'run/iter_2.pth', *flags, cwd=tmp_path)
+    assert 'mIoU' in done.stdout, done.stderr
+    assert len(list((tmp_path / 'maps').glob('*.png'))) == 4
+    assert len(list((tmp_path / 'painted').rglob('*.png'))) == 4
+
+
+@pytest.fixture
+def cpu_only(monkeypatch, tmp_path):
+    """A machine without an accelerator, and no rank from a launcher."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    monkeypatch.delenv('RANK', raising=False)
+    monkeypatch.setattr('mmengine.device.is_cuda_available', lambda: False)
+    monkeypatch.setattr('mmseg_jml.cli.preflight.get_device', lambda: 'cpu')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['nothing.py'], "no config 'nothing.py'"),
+        ([TINY, '--amp'], 'needs a CUDA, NPU or MLU device'),
+        ([TINY, '--amp', *OPTION, 'optim_wrapper.type=Mine'], "got 'Mine'"),
+        ([TINY, *OPTION, 'optim_wrapper.type=AmpOptimWrapper'], 'needs a CUDA, NPU'),
+        ([TINY, '--resume', 'no.pth'], "`--resume`: no file 'no.pth'"),
+        ([TINY, '--launcher', 'pytorch'], 'processes that torchrun started'),
+        ([TINY, '--launcher', 'slurm'], 'env_cfg.dist_cfg.backend=gloo'),
+        (
+            [TINY, *OPTION, 'model.decode_head.num_classes=7'],
+            'the data set of `train_dataloader`: the model has 7 classes',
+        ),
+    ],
+)
+def test_train_answers_bad_input_with_a_sentence(cpu_only, arguments, sentence):
+    with pytest.raises(SystemExit) as end:
+        run_training([str(argument) for argument in arguments])
+    assert str(end.value).startswith('error: ')
+    assert sentence in str(end.value)
+
+
+def test_train_needs_the_pictures(cpu_only, tmp_path):
+    dataset = "dict(_delete_=True, type='BaseSegDataset', data_root='no/folder')"
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'_base_ = {str(TINY)!r}\nval_dataloader = dict(dataset={dataset})\n'
+    )
+    with pytest.raises(SystemExit) as end:
+        run_training([str(config)])
+    assert 'error: the data set of `val_dataloader`: ' in str(end.value)
+    assert 'no/folder' in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'sentence'),
+    [
+        (['--tta', *OPTION, 'tta_model=None'], '`--tta` needs tta_model in the config'),
+        (['--out', 'maps', *OPTION, 'test_evaluator.type=Mine'], 'needs an IoUMetric'),
+        (['--launcher', 'slurm'], 'env_cfg.dist_cfg.backend=gloo'),
+    ],
+)
+def test_test_answers_bad_input_with_a_sentence(cpu_only, tmp_path, flags, sentence):
+    (tmp_path / 'a.pth').write_bytes(b'')
+    with pytest.raises(SystemExit) as end:
+        run_test([str(TINY), 'a.pth', *flags])
+    assert str(end.value).startswith('error: ')
+    assert sentence in str(end.value)
+
+
+def test_test_needs_its_checkpoint(cpu_only):
+    with pytest.raises(SystemExit, match=r'`checkpoint`: no file'):
+        run_test([str(TINY), 'no.pth'])
+
+
+def test_a_sentence_ends_the_process_with_status_1(tmp_path):
+    done = run_python(TRAIN, 'nothing.py', cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: no config 'nothing.py'" in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_two_processes_train_on_cpu(tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    # torchrun stands beside the interpreter, which need not be on the path.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ['PATH']))
+    environ = {'PORT': port, 'PATH': path, 'CUDA_VISIBLE_DEVICES': '-1'}
+    script = str(ROOT / 'tools' / 'dist_train.sh')
+    done = subprocess.run(
+        ['bash', script, str(TINY), '2', *SHORT, 'env_cfg.dist_cfg.backend=gloo'],
+        cwd=tmp_path,
+        env={**environment(), **environ},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'work_dirs' / 'tiny' / 'iter_2.pth').is_file()
+    assert 'GPU number: 2' in done.stdout  # mmengine's word for the world size

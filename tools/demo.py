@@ -1,0 +1,193 @@
+"""Train CE and JML-BLS on synthetic pictures, compare them: `python tools/demo.py`.
+
+Takes a few minutes on two CPU cores. Writes a table and a picture to `work_dirs/demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL, DATA = 'deeplabv3plus_m-v2-w05-d16', 'synthetic-shapes-128x176'
+RUNS = {
+    'CE': f'configs/demo/{MODEL}_1xb4-ce-600_{DATA}.py',
+    'JML-BLS': f'configs/demo/{MODEL}_1xb4-jml-bls-600_{DATA}.py',
+}
+METRICS = {'Acc': 'aAcc', 'mIoU': 'mIoU'}
+SHOWN = 4  # pictures on the sheet
+NEXT = """What to try next
+  see the pictures      {sheet}
+  another smoothing     python tools/train.py {config} \\
+                            --work-dir {work_dir}/weaker --cfg-options \\
+                            model.decode_head.loss_decode.label_smoothing.epsilon=0.1
+  real pictures         configs/jml/camvid, described in docs/
+  your own config       README.md, "Add it to your config\""""
+
+
+class Result(NamedTuple):
+    """What one trained model did on the test pictures."""
+
+    scores: dict[str, float]
+    pictures: list[np.ndarray]  # (H, W, 3) uint8 RGB
+    labels: list[np.ndarray]  # (H, W)
+    predictions: list[tuple[np.ndarray, np.ndarray]]  # prediction, confidence
+    metainfo: dict
+
+
+def main() -> None:
+    """Train, test, and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument(
+        '--max-iters', type=int, default=600, help='fewer only shows that it runs'
+    )
+    args = parser.parse_args()
+    start = time.monotonic()
+    results = {}
+    for name, config in RUNS.items():
+        folder = args.work_dir / name.lower()
+        train(name, config, folder, args.max_iters)
+    for name, config in RUNS.items():
+        print(f'Testing {name} on pictures it has not seen ...', flush=True)
+        results[name] = evaluate(config, args.work_dir / name.lower(), args.max_iters)
+    write_table(results, args.work_dir)
+    sheet = write_sheet(results, args.work_dir)
+    print(f'\nDone in {time.monotonic() - start:.0f} s.\n')
+    print(NEXT.format(sheet=sheet, config=RUNS['JML-BLS'], work_dir=args.work_dir))
+
+
+def train(name: str, config: str, folder: Path, max_iters: int) -> None:
+    """Run `tools/train.py`, showing its progress; a killed training goes on."""
+    if checkpoint(folder, max_iters).exists():
+        print(f'{name} is already trained; delete {folder} to train it again.')
+        return
+    command = [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / config)]
+    command += ['--work-dir', str(folder), '--resume']
+    command += ['--cfg-options', f'train_cfg.max_iters={max_iters}']
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f'Training {name}, {max_iters} iterations: {config}', flush=True)
+    last = deque(maxlen=30)
+    with (
+        (folder / 'output.txt').open('w') as log,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {'PYTHONUNBUFFERED': '1'},
+        ) as process,
+    ):
+        for line in process.stdout:
+            log.write(line)
+            last.append(line)
+            if 'Iter(' in line:
+                print(f'  {name:8}', line.split(' - ')[-1].strip(), flush=True)
+    if process.returncode:
+        sys.exit(f'{"".join(last)}\nTraining {name} failed: see {folder}/output.txt')
+
+
+def checkpoint(folder: Path, max_iters: int) -> Path:
+    """Where a finished training leaves its weights."""
+    return folder / f'iter_{max_iters}.pth'
+
+
+def evaluate(config: str, folder: Path, max_iters: int) -> Result:
+    """Scores over the test split, and some of its pictures."""
+    # The framework's own words, scores by class among them, stay in a file.
+    with (
+        (folder / 'test.txt').open('w') as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        return _evaluate(config, folder, max_iters)
+
+
+def _evaluate(config: str, folder: Path, max_iters: int) -> Result:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    cfg = Config.fromfile(ROOT / config)
+    cfg.work_dir = str(folder / 'test')
+    cfg.load_from = str(checkpoint(folder, max_iters))
+    runner = Runner.from_cfg(cfg)
+    scores = runner.test()
+    dataset = runner.test_dataloader.dataset
+    shown = [predict(runner.model, dataset[index]) for index in varied(dataset)]
+    pictures, labels, predictions = zip(*shown, strict=True)
+    return Result(
+        {name: float(scores[key]) for name, key in METRICS.items()},
+        list(pictures),
+        list(labels),
+        list(predictions),
+        dataset.metainfo,
+    )
+
+
+def varied(dataset) -> list[int]:
+    """The pictures, among the first 50, that show the most classes."""
+    labels = [dataset[index]['data_samples'].gt_sem_seg.data for index in range(50)]
+    return sorted(range(50), key=lambda index: -labels[index].unique().numel())[:SHOWN]
+
+
+def predict(model, sample: dict) -> tuple:
+    """A picture, its label, and (prediction, confidence)."""
+    import torch
+    from mmengine.dataset import pseudo_collate
+
+    with torch.no_grad():
+        (output,) = model.test_step(pseudo_collate([sample]))
+    probs = output.seg_logits.data.softmax(dim=0)
+    confidence, prediction = (values.cpu().numpy() for values in probs.max(dim=0))
+    picture = sample['inputs'].numpy()[::-1].transpose(1, 2, 0)  # BGR to RGB
+    label = sample['data_samples'].gt_sem_seg.data[0].numpy()
+    return picture, label, (prediction, confidence)
+
+
+def write_table(results: dict[str, Result], work_dir: Path) -> None:
+    """Print the scores; save them as Markdown and CSV."""
+    header = ['training', *METRICS]
+    rows = [
+        [name, *(f'{result.scores[metric]:.2f}' for metric in METRICS)]
+        for name, result in results.items()
+    ]
+    lines = [
+        f'| {" | ".join(f"{cell:>8}" for cell in row)} |' for row in [header, *rows]
+    ]
+    lines.insert(1, '| ' + ' | '.join('-' * 7 + ':' for _ in header) + ' |')
+    table = '\n'.join(lines)
+    print(f'\n{table}\n\nPer cent, on the synthetic test pictures.', flush=True)
+    (work_dir / 'results.md').write_text(f'{table}\n')
+    with (work_dir / 'results.csv').open('w', newline='') as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def write_sheet(results: dict[str, Result], work_dir: Path) -> Path:
+    """Save pictures, labels, predictions and confidence; return where."""
+    from mmseg_jml.visualization import prediction_sheet
+
+    first = next(iter(results.values()))
+    figure = prediction_sheet(
+        first.pictures,
+        first.labels,
+        {name: result.predictions for name, result in results.items()},
+        classes=first.metainfo['classes'],
+        palette=first.metainfo['palette'],
+    )
+    path = work_dir / 'sheet.png'
+    figure.savefig(path)
+    return path
+
+
+if __name__ == '__main__':
+    main()
