@@ -1,0 +1,144 @@
+"""Time and peak memory of the losses, ours and the peers', in one run.
+
+    python benchmarks/losses.py [--allocator warm|default] [--rounds 7] [--out FILE]
+
+Prints a Markdown table of ratios to F.cross_entropy and writes all figures as JSON.
+`--shape N,C,H,W` in place of the four shapes measures yours.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from contestants import BASELINE, Loss, contestants
+from measure import interleaved, keep_freed_pages, peak_bytes, spread
+from torch import Tensor
+
+SHAPES = {
+    'Cityscapes': (2, 19, 512, 1024),
+    'VOC': (2, 21, 512, 512),
+    'Land': (2, 7, 512, 512),
+    'ADE20K': (2, 150, 512, 512),
+}
+
+
+def inputs(shape: tuple[int, ...], device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits that require grad, a label map of blobs with 5 % ignored, a teacher."""
+    generator = torch.Generator().manual_seed(0)
+    n, c, h, w = shape
+    logits = torch.randn(shape, generator=generator)
+    blobs = torch.randint(0, c, (n, 1, h // 32 + 1, w // 32 + 1), generator=generator)
+    label = torch.nn.functional.interpolate(blobs.float(), (h, w), mode='nearest')
+    label = label.squeeze(1).long()
+    label[:, : max(h // 20, 1)] = 255
+    teacher = torch.randn(shape, generator=generator)
+    return logits.to(device).requires_grad_(), label.to(device), teacher.to(device)
+
+
+def measure_shape(
+    shape: tuple[int, ...], losses: dict[str, Loss], rounds: int, seconds: float
+) -> dict[str, dict[str, float]]:
+    """Median, spread, ratio, memory and value of each loss, or why it failed."""
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    logits, label, teacher = inputs(shape, device)
+
+    def step(loss: Loss) -> Callable[[], None]:
+        def call() -> None:
+            logits.grad = None
+            loss(logits, label, teacher).backward()
+
+        return call
+
+    rows: dict[str, dict] = {}
+    calls = {}
+    for name, loss in losses.items():
+        try:
+            value = loss(logits, label, teacher)
+            value.backward()
+            logits.grad = None
+            peak = peak_bytes(step(loss))
+            rows[name] = {
+                'value': value.item(),
+                'memory': peak / (logits.numel() * logits.element_size()),
+            }
+            calls[name] = step(loss)
+        except Exception as error:  # a peer's failure is a figure of its own
+            rows[name] = {'error': f'{type(error).__name__}: {error}'.split('\n')[0]}
+        logits.grad = None
+    for name, times in interleaved(calls, rounds, seconds, _progress).items():
+        rows[name]['seconds'], rows[name]['iqr'] = spread(times)
+    for row in rows.values():
+        if 'seconds' in row:
+            row['ratio'] = row['seconds'] / rows[BASELINE]['seconds']
+    return rows
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
+
+
+def table(results: dict[str, dict[str, dict]]) -> str:
+    """Ratios to the baseline, time and memory, a column a shape."""
+    names = list(next(iter(results.values())))
+    lines = [
+        '| loss | ' + ' | '.join(f'{shape}: time | memory' for shape in results) + ' |',
+        '| --- |' + ' --- |' * (2 * len(results)),
+    ]
+    for name in names:
+        cells = []
+        for rows in results.values():
+            row = rows[name]
+            if 'error' in row:
+                cells += ['fails', '']
+                continue
+            cells += [f'{row["ratio"]:.2f}', f'{row["memory"]:.2f}']
+            if name == BASELINE:
+                cells[-2] = f'1 ({row["seconds"] * 1e3:.0f} ms)'
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--allocator', choices=('warm', 'default'), default='warm')
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--seconds', type=float, default=15.0, help='most time a loss')
+    parser.add_argument('--shape', help='N,C,H,W in place of the four shapes')
+    parser.add_argument('--only', help='names that contain this; the baseline always')
+    parser.add_argument('--out', type=Path, help='a JSON file')
+    args = parser.parse_args()
+    if args.allocator == 'warm':
+        keep_freed_pages()
+    losses, missing = contestants()
+    if args.only:
+        losses = {k: v for k, v in losses.items() if args.only in k or k == BASELINE}
+    shapes = SHAPES
+    if args.shape:
+        shapes = {args.shape: tuple(int(size) for size in args.shape.split(','))}
+    results = {
+        name: measure_shape(shape, losses, args.rounds, args.seconds)
+        for name, shape in shapes.items()
+    }
+    print(table(results))
+    for name, why in missing.items():
+        print(f'\n{name} is not measured: {why}')
+    if args.out:
+        machine = {
+            'processor': platform.processor() or platform.machine(),
+            'threads': torch.get_num_threads(),
+            'torch': torch.__version__,
+            'cuda': torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            'allocator': args.allocator,
+        }
+        document = {'machine': machine, 'missing': missing, 'results': results}
+        args.out.write_text(json.dumps(document, indent=1))
+
+
+if __name__ == '__main__':
+    main()

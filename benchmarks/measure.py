@@ -1,0 +1,78 @@
+"""Time and memory of a call."""
+
+import ctypes
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_pages() -> None:
+    """Keep freed memory with the process, as CUDA's caching allocator does (glibc)."""
+    libc = ctypes.CDLL('libc.so.6')
+    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        libc.mallopt(option, 2**31 - 1)
+
+
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def interleaved(
+    calls: dict[str, Callable[[], None]],
+    rounds: int,
+    seconds: float,
+    progress: Callable[[str], None],
+) -> dict[str, list[float]]:
+    """Seconds of each call, one of each a round; slow ones stop at `seconds`.
+
+    Interleaving gives every call the same share of a machine's good and bad moments.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + 1):  # the first round warms up
+        for name, call in calls.items():
+            if len(times[name]) >= 3 and sum(times[name]) > seconds:
+                continue
+            progress(f'round {number}/{rounds} {name}')
+            synchronize()
+            start = time.perf_counter()
+            call()
+            synchronize()
+            if number:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def spread(values: list[float]) -> tuple[float, float]:
+    """Median and interquartile range."""
+    if len(values) < 2:
+        return values[0], 0.0
+    first, _, third = statistics.quantiles(values, n=4)
+    return statistics.median(values), third - first
+
+
+def peak_bytes(call: Callable[[], None]) -> int:
+    """The most memory a call held beyond what it found."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    Path('/proc/self/clear_refs').write_text('5')  # resets the high-water mark
+    before = _status('VmRSS')
+    call()
+    return _status('VmHWM') - before
+
+
+def _status(field: str) -> int:
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    raise OSError(f'no {field} in /proc/self/status')
