@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
             check_data_sets(cfg)
         prepare_launcher(cfg)
     _runner(cfg).train()
+    _leave_process_group()
 
 
 def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
@@ -52,6 +54,7 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
     _runner(cfg).test()
+    _leave_process_group()
 
 
 @contextlib.contextmanager
@@ -146,3 +149,16 @@ def _runner(cfg: Config) -> Runner:
     from mmengine.runner import Runner
 
     return RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+
+
+def _leave_process_group() -> None:
+    """End the process group, if there is one, while its threads can still be joined.
+
+    DistributedDataParallel keeps the group alive, and a runner is full of reference
+    cycles: one left to the interpreter's exit makes gloo abort a finished process.
+    """
+    import torch.distributed
+
+    gc.collect()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

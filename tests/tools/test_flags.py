@@ -125,10 +125,15 @@ def test_a_sentence_ends_the_process_with_status_1(tmp_path):
     assert 'Traceback' not in done.stderr
 
 
-def test_two_processes_train_on_cpu(tmp_path):
+@pytest.fixture
+def port():
+    """A free port of this machine."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
+        return str(free.getsockname()[1])
+
+
+def test_two_processes_train_on_cpu(tmp_path, port):
     # torchrun stands beside the interpreter, which need not be on the path.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ['PATH']))
     environ = {'PORT': port, 'PATH': path, 'CUDA_VISIBLE_DEVICES': '-1'}
@@ -145,3 +150,23 @@ def test_two_processes_train_on_cpu(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'work_dirs' / 'tiny' / 'iter_2.pth').is_file()
     assert 'GPU number: 2' in done.stdout  # mmengine's word for the world size
+
+
+ONE_RANK = """
+import gc, os, sys
+import torch
+os.environ |= dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', CUDA_VISIBLE_DEVICES='-1')
+os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=sys.argv[1])
+from mmseg_jml.cli.launch import run_training
+run_training([*sys.argv[2:], 'env_cfg.dist_cfg.backend=gloo'])
+wrapper = torch.nn.parallel.DistributedDataParallel
+assert not torch.distributed.is_initialized()
+assert not [each for each in gc.get_objects() if isinstance(each, wrapper)]
+"""
+
+
+def test_no_process_group_is_left_to_the_interpreters_exit(tmp_path, port):
+    # There its threads, if they still run, abort a training that is finished.
+    options = (TINY, '--launcher', 'pytorch', *SHORT)
+    done = run_python('-c', ONE_RANK, port, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
