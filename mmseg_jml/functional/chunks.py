@@ -1,17 +1,30 @@
 """The chunk of pixels that one step of a pass works on: its numbers fit the cache.
 
 A chunk is (C,L), L pixels of one image. Softmax keeps its exponentials unnormalised, as
-x with p = x * scale: the products with vectors over pixels, which the sums are, take
-the scale into the vector and save a pass.
+x with p = x / norm: the products with vectors over pixels, which the sums are, take the
+norm into the vector and save a pass.
 """
 
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 Activation = Literal['softmax', 'sigmoid', 'identity']
+
+
+class Pixels(NamedTuple):
+    """How much each pixel of a chunk counts, both (L,)."""
+
+    weight: Tensor  # w >= 0
+    used: Tensor  # 1 where w > 0, else 0; the same tensor where w is 0 or 1
+    label: list[Tensor | None]  # of each target, any class where w is 0
+
+    @property
+    def binary(self) -> bool:
+        """Whether the weights are 0 and 1 alone."""
+        return self.used is self.weight
 
 
 class Chunk:
@@ -27,19 +40,10 @@ class Chunk:
         self, logits: Tensor, activation: Activation, out: Tensor | None = None
     ) -> None:
         self.logits = logits
-        self.log_norm: Tensor | None = None  # log p = logits - shift - log_norm
+        self.norm: Tensor | None = None
         self.shift: Tensor | None = None
-        self.scale: Tensor | None = None
         if activation == 'softmax':
-            shift = _shift(logits)
-            if shift is None:
-                self.x = torch.exp(logits, out=out)
-            else:
-                self.x = torch.sub(logits, shift, out=out).exp_()
-            norm = self.x.sum(0)
-            self.scale = norm.reciprocal()
-            self.log_norm = norm.log()
-            self.shift = shift
+            self.x, self.norm, self.shift = _exponentials(logits, out)
         elif activation == 'sigmoid':
             self.x = torch.sigmoid(logits)
         else:
@@ -49,8 +53,29 @@ class Chunk:
     def from_exponentials(cls, x: Tensor) -> 'Chunk':
         """A softmax chunk whose exponentials were kept; its logits are not known."""
         chunk = cls(x, 'identity')
-        chunk.scale = x.sum(0).reciprocal()
+        chunk.norm = x.sum(0)
         return chunk
+
+    def normalise_(self, used: Tensor) -> None:
+        """Turn the exponentials into probabilities where they lie, 0 at unused pixels.
+
+        For backward passes of softmax alone: of a forward pass they are kept.
+        """
+        assert self.norm is not None
+        self.x.mul_(used / self.norm)
+        self.norm = None
+        self.probs = self.x
+
+    @cached_property
+    def scale(self) -> Tensor | None:
+        """What makes probabilities of x: (L,), or None where x is normalised."""
+        return None if self.norm is None else self.norm.reciprocal()
+
+    @cached_property
+    def log_norm(self) -> Tensor:
+        """log p = shifted(logits) - log_norm."""
+        assert self.norm is not None
+        return self.norm.log()
 
     def shifted(self, values: Tensor) -> Tensor:
         """Logits (L,) or (C,L) as log p + log_norm."""
@@ -76,18 +101,23 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if half else dtype
 
 
-def _shift(logits: Tensor) -> Tensor | None:
-    """What to subtract before exp: the largest logit of each pixel, or nothing.
+def _exponentials(
+    logits: Tensor, out: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """exp(logits - shift), its sum over the classes, and the shift.
 
-    On the CPU, where a look at the data costs no synchronisation, a chunk whose largest
-    logits are all moderate needs no subtraction: exp can neither overflow nor vanish.
+    On the CPU, where a look at the data costs no synchronisation, nothing is subtracted
+    unless the sums come near the ends of the type.
     """
-    largest = logits.amax(0)
-    if logits.device.type == 'cpu' and largest.numel():
-        low, high = largest.aminmax()
-        if low.item() > -20 and high.item() < 60:
-            return None
-    return largest
+    if logits.device.type == 'cpu' and logits.numel():
+        x = torch.exp(logits, out=out)
+        norm = x.sum(0)
+        low, high = norm.aminmax()
+        if low.item() > 1e-15 and high.item() < 1e30:  # False where it is NaN
+            return x, norm, None
+    shift = logits.amax(0)
+    x = torch.sub(logits, shift, out=out).exp_()
+    return x, x.sum(0), shift
 
 
 def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
@@ -98,15 +128,13 @@ def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
     if values.device.type != 'cpu':
         return (values * weight).sum(1, dtype=torch.float64)
     total = torch.zeros(len(values), dtype=torch.float64)
-    pieces = torch.split(values, 2**13, 1), torch.split(weight, 2**13)
-    for piece, part in zip(*pieces, strict=True):
-        total += piece @ part
+    for start in range(0, len(weight), _PIECE):
+        piece = slice(start, start + _PIECE)
+        total += values[:, piece] @ weight[piece]
     return total
 
 
-def used(weight: Tensor) -> Tensor:
-    """1 where a pixel counts, else 0, of the shape and type of `weight`."""
-    return (weight > 0).to(weight)
+_PIECE = 2**13
 
 
 def sum_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:

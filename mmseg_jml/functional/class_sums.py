@@ -8,16 +8,17 @@ smoothed label and no probability map is kept: of the size of the logits there i
 the gradient, whose memory holds the exponentials between the two passes.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .chunks import Activation, Chunk, weighted_sums, working_dtype
+from .chunks import Activation, Chunk, Pixels, weighted_sums, working_dtype
 from .dense_chunks import DenseChunk, densify
 from .gradients import elementwise_gradient, softmax_gradient
-from .label_chunks import LabelChunk
+from .label_chunks import LabelChunk, Smoothed, few_columns
 from .targets import Target
 
 # Per target: what is differentiated, what is added up, what is a largest value.
@@ -117,28 +118,37 @@ class _Pass:
             and activation == 'softmax'
         )
         self.sparse = activation == 'softmax' and self.num_classes > 1
+        self.dense = not self.sparse or any(t.label is None for t in self.targets)
+        self.columns: dict[Any, Tensor | None] = {}  # the smoothed ones of each chunk
 
-    def chunks(self, logits: Tensor) -> Iterator[tuple[int, slice]]:
-        """The images and the pixels of each that are worked on together."""
-        num_images, num_classes, pixels = logits.shape
-        limit = 2**23 if logits.is_cuda else 2**19
+    def parts(self, logits: Tensor) -> list[slice]:
+        """The pixels of an image that are worked on together."""
+        _, num_classes, pixels = logits.shape
+        limit = 2**23 if logits.is_cuda else 2**20
         size = min(limit, max(logits.numel() // 16, 2**16))
         length = max(size // num_classes, 1)
-        for image in range(num_images):
-            for start in range(0, pixels, length):
-                yield image, slice(start, min(start + length, pixels))
+        starts = range(0, pixels, length)
+        return [slice(start, min(start + length, pixels)) for start in starts]
 
-    def pixel_weight(self, image: int, part: slice, like: Tensor) -> Tensor:
-        """The weight of a chunk's pixels (L,): 0 where some label is ignored."""
+    def pixels(self, image: int, part: slice, like: Tensor) -> Pixels:
+        """How much a chunk's pixels count: not at all where some label is ignored."""
         weight = None
+        labels: list[Tensor | None] = []
         if self.weight is not None:
-            weight = self.weight[image, part].to(like)
+            weight = self.weight[image, part].to(like.dtype)
         for target in self.targets:
-            if target.label is not None:
-                label = target.label[image, part]
-                valid = (label != target.ignore_index).to(like)
-                weight = valid if weight is None else weight * valid
-        return like.new_ones(like.shape[1]) if weight is None else weight
+            if target.label is None:
+                labels.append(None)
+                continue
+            label = target.label[image, part].long()
+            valid = label != target.ignore_index
+            labels.append(label * valid)
+            mask = valid.to(like.dtype)
+            weight = mask if weight is None else weight * mask
+        if weight is None:
+            weight = like.new_ones(like.shape[1])
+        used = weight if self.weight is None else (weight > 0).to(weight.dtype)
+        return Pixels(weight, used, labels)
 
     def prepared(self, logits: Tensor, image: int, part: slice) -> Tensor:
         """A chunk of logits (C,L), at least float32, at temperature 1."""
@@ -146,29 +156,45 @@ class _Pass:
         return chunk if self.temperature == 1 else chunk / self.temperature
 
     def compare(
-        self, target: Target, chunk: Chunk, weight: Tensor, image: int, part: slice
+        self, index: int, chunk: Chunk, pixels: Pixels, image: int, part: slice
     ) -> LabelChunk | DenseChunk:
         """The chunk of a target, beside that of the prediction."""
+        target, label = self.targets[index], pixels.label[index]
         class_weight = target.class_weight
         if class_weight is not None:
             class_weight = class_weight.to(chunk.x)
-        if target.label is not None:
-            label = target.label[image, part].long()
-            label = label.where(label != target.ignore_index, 0)
+        if label is not None:
             epsilon = target.epsilon
             if epsilon is not None:
-                epsilon = epsilon[image, part].to(chunk.x)
+                epsilon = epsilon[image, part].to(chunk.x.dtype) * pixels.used
             if self.sparse:
-                return LabelChunk(chunk, label, weight, epsilon, class_weight)
+                smoothed = self.smoothed(epsilon, (index, image, part.start))
+                return LabelChunk(chunk, label, pixels, smoothed, class_weight)
             sigmoid = self.activation == 'sigmoid'
             values = densify(label, epsilon, chunk.x, sigmoid=sigmoid)
+            values *= pixels.used
         elif target.logits is not None:
-            teacher = self.prepared(target.logits, image, part).to(chunk.x)
-            values = Chunk(teacher, self.activation).probs
+            values = self.teacher(target.logits, image, part, pixels)
         else:
             assert target.probs is not None
-            values = target.probs[image, :, part].to(chunk.x)
-        return DenseChunk(chunk, values, weight, class_weight, self.activation)
+            values = target.probs[image, :, part].to(chunk.x) * pixels.used
+        return DenseChunk(chunk, values, pixels, class_weight, self.activation)
+
+    def smoothed(self, epsilon: Tensor | None, key: Any) -> Smoothed | None:
+        """The smoothed pixels of a chunk, looked for in the first of two passes."""
+        if epsilon is None:
+            return None
+        if key not in self.columns:
+            self.columns[key] = few_columns(epsilon)
+        return Smoothed(epsilon, self.num_classes, self.columns[key])
+
+    def teacher(
+        self, logits: Tensor, image: int, part: slice, pixels: Pixels
+    ) -> Tensor:
+        """A teacher's probabilities (C,L), 0 at the pixels that do not count."""
+        chunk = Chunk(self.prepared(logits, image, part), self.activation)
+        scale = chunk.scale
+        return chunk.x * (pixels.used if scale is None else scale * pixels.used)
 
 
 def _flat(target: Target) -> Target:
@@ -193,7 +219,9 @@ class _ClassSums(torch.autograd.Function):
         ctx.buffer = buffer
         sums = _Sums(logits, pass_)
         with torch.autocast(logits.device.type, enabled=False):
-            for image, part in pass_.chunks(logits):
+            for image, part in itertools.product(
+                range(len(logits)), pass_.parts(logits)
+            ):
                 values = pass_.prepared(logits, image, part)
                 out = None if buffer is None else buffer[image, :, part]
                 sums.add(image, part, Chunk(values, pass_.activation, out))
@@ -237,23 +265,34 @@ class _Sums:
     def add(self, image: int, part: slice, chunk: Chunk) -> None:
         """Add one chunk's sums."""
         pass_, needs = self.pass_, self.pass_.needs
-        weight = pass_.pixel_weight(image, part, chunk.x)
+        pixels = pass_.pixels(image, part, chunk.x)
+        weight = pixels.weight
         if 'probs' in needs:
             self.shared[0, image] += chunk.times(weight)
-        self.counted['pixels'][image] += weight.sum(dtype=torch.float64)
+        total = weight.sum(dtype=torch.float64)
+        self.counted['pixels'][image] += total
         if 'probs_squared' in needs:
             self.shared[1, image] += weighted_sums(chunk.probs.square(), weight)
         if 'max_probs' in needs:
-            used = chunk.probs * (weight > 0)
-            _keep_max(self.counted['max_probs'][image], used.amax(1))
+            largest = (chunk.probs * pixels.used).amax(1)
+            _keep_max(self.counted['max_probs'][image], largest)
         for index, target in enumerate(pass_.targets):
-            compared = pass_.compare(target, chunk, weight, image, part)
-            self._add_target(index, image, target, compared)
+            compared = pass_.compare(index, chunk, pixels, image, part)
+            if 'cross_entropy' in target.needs:
+                self.cross_entropy[index, image] += compared.cross_entropy()
+                mass = compared.pixel_weight
+                self.counted['pixel_weight'][index, image] += (
+                    total if mass is weight else mass.sum(dtype=torch.float64)
+                )
+            self._add_target(index, image, target.needs, compared)
 
     def _add_target(
-        self, index: int, image: int, target: Target, compared: LabelChunk | DenseChunk
+        self,
+        index: int,
+        image: int,
+        needs: frozenset[str],
+        compared: LabelChunk | DenseChunk,
     ) -> None:
-        needs = target.needs
         for row, name in enumerate(DIFFERENTIABLE):
             if name in needs:
                 self.own[index, row, image] += getattr(compared, name)()
@@ -263,10 +302,6 @@ class _Sums:
         for name in LARGEST:
             if name in needs:
                 _keep_max(self.counted[name][index, image], getattr(compared, name)())
-        if 'cross_entropy' in needs:
-            self.cross_entropy[index, image] += compared.cross_entropy()
-            weights = compared.pixel_weight.sum(dtype=torch.float64)
-            self.counted['pixel_weight'][index, image] += weights
 
 
 def _keep_max(total: Tensor, values: Tensor) -> None:
@@ -283,40 +318,60 @@ def _backward(
 ) -> Tensor:
     """The gradient of the logits, given those of the sums."""
     grad = torch.empty_like(logits) if buffer is None else buffer
-    factor = 1 / pass_.temperature
-
-    def of(total: Tensor | None, *index: int) -> Tensor | None:
-        """The gradient of one sum, in the type of the pass."""
-        return None if total is None else (total[index] * factor).to(pass_.dtype)
-
-    for image, part in pass_.chunks(logits):
-        if buffer is None:
-            chunk = Chunk(pass_.prepared(logits, image, part), pass_.activation)
-        else:
-            chunk = Chunk.from_exponentials(grad[image, :, part])
-        weight = pass_.pixel_weight(image, part, chunk.x)
-        each = []
-        for index, target in enumerate(pass_.targets):
-            compared = pass_.compare(target, chunk, weight, image, part)
-            needs = target.needs
-            each.append(
-                compared.backward(
-                    of(own, index, 0, image) if 'minimum' in needs else None,
-                    of(own, index, 1, image) if 'product' in needs else None,
-                    of(cross_entropy, index, image)
-                    if 'cross_entropy' in needs
-                    else None,
-                )
-            )
-        slope = of(shared, 0, image) if 'probs' in pass_.needs else None
-        square = of(shared, 1, image) if 'probs_squared' in pass_.needs else None
-        if pass_.activation == 'softmax':
-            values = softmax_gradient(chunk, weight, slope, square, each)
-        else:
-            sigmoid = pass_.activation == 'sigmoid'
-            values = elementwise_gradient(
-                chunk, weight, slope, square, each, sigmoid=sigmoid
-            )
-        if buffer is None:
-            grad[image, :, part] = values
+    parts = pass_.parts(logits)
+    for image in range(len(logits)):
+        slopes = _Slopes(pass_, image, shared, own, cross_entropy)
+        for part in parts:
+            if buffer is None:
+                chunk = Chunk(pass_.prepared(logits, image, part), pass_.activation)
+            else:
+                chunk = Chunk.from_exponentials(grad[image, :, part])
+            values = _chunk_gradient(pass_, slopes, chunk, image, part)
+            if buffer is None:
+                grad[image, :, part] = values
     return grad
+
+
+class _Slopes:
+    """The gradients of one image's sums, in the type of the pass; None: not asked."""
+
+    def __init__(
+        self,
+        pass_: _Pass,
+        image: int,
+        shared: Tensor | None,
+        own: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        def of(total: Tensor | None, asked: bool, *index: int) -> Tensor | None:
+            if total is None or not asked:
+                return None
+            return (total[index] / pass_.temperature).to(pass_.dtype)
+
+        self.probs = of(shared, 'probs' in pass_.needs, 0, image)
+        self.probs_squared = of(shared, 'probs_squared' in pass_.needs, 1, image)
+        self.targets = [
+            (
+                of(own, 'minimum' in target.needs, index, 0, image),
+                of(own, 'product' in target.needs, index, 1, image),
+                of(cross_entropy, 'cross_entropy' in target.needs, index, image),
+            )
+            for index, target in enumerate(pass_.targets)
+        ]
+
+
+def _chunk_gradient(
+    pass_: _Pass, slopes: _Slopes, chunk: Chunk, image: int, part: slice
+) -> Tensor:
+    pixels = pass_.pixels(image, part, chunk.x)
+    softmax = pass_.activation == 'softmax'
+    if softmax and pass_.dense:
+        chunk.normalise_(pixels.used)
+    each: list[Any] = []
+    for index, wanted in enumerate(slopes.targets):
+        compared = pass_.compare(index, chunk, pixels, image, part)
+        each.append(compared.backward(*wanted))
+    given = (chunk, pixels, slopes.probs, slopes.probs_squared, each)
+    if softmax:
+        return softmax_gradient(*given)
+    return elementwise_gradient(*given, sigmoid=pass_.activation == 'sigmoid')

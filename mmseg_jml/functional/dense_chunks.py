@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .boundary import smooth
-from .chunks import Activation, Chunk, step, sum_by_class, used, weighted_sums
+from .chunks import Activation, Chunk, Pixels, step, sum_by_class, weighted_sums
 
 
 def densify(
@@ -24,19 +24,28 @@ def densify(
 
 
 class DenseChunk:
-    """The target of one chunk: target (C,L), weight (L,), class_weight (C,) or None."""
+    """The target of one chunk.
+
+    Args:
+        chunk: the prediction.
+        target: (C,L), 0 at the pixels that do not count.
+        pixels: how much each pixel counts.
+        class_weight: (C,) or None, of the cross-entropy.
+        activation: of the prediction.
+    """
 
     def __init__(
         self,
         chunk: Chunk,
         target: Tensor,
-        weight: Tensor,
+        pixels: Pixels,
         class_weight: Tensor | None,
         activation: Activation,
     ) -> None:
         self.chunk = chunk
         self.values = target
-        self.weight = weight
+        self.pixels = pixels
+        self.weight = pixels.weight
         self.class_weight = class_weight
         self.activation = activation
 
@@ -58,16 +67,16 @@ class DenseChunk:
 
     def max_target(self) -> Tensor:
         """The largest y over the pixels of w > 0: (C,)."""
-        return (self.values * used(self.weight)).amax(1)
+        return self.values.amax(1)
 
     def max_sum(self) -> Tensor:
         """The largest p + y over the pixels of w > 0: (C,)."""
-        return ((self.chunk.probs + self.values) * used(self.weight)).amax(1)
+        return ((self.chunk.probs + self.values) * self.pixels.used).amax(1)
 
     def largest(self) -> Tensor:
         """How many pixels have their largest y here, the first class of a tie."""
         first = self.values.argmax(0)
-        return sum_by_class(used(self.weight), first, len(self.values))
+        return sum_by_class(self.pixels.used, first, len(self.values))
 
     @cached_property
     def pixel_weight(self) -> Tensor:
@@ -89,10 +98,8 @@ class DenseChunk:
                 logits, self.values, reduction='none'
             )
         else:
-            assert self.chunk.log_norm is not None
-            mass = self.values.sum(0)
-            loss = self.chunk.log_norm * mass
-            loss = loss - (self.values * self.chunk.shifted(logits)).sum(0)
+            loss = self.chunk.log_norm * self.values.sum(0)
+            loss -= (self.values * self.chunk.shifted(logits)).sum(0)
         return (loss * self.pixel_weight).sum(dtype=torch.float64)
 
     def backward(
@@ -100,16 +107,17 @@ class DenseChunk:
         minimum: Tensor | None,
         product: Tensor | None,
         cross_entropy: Tensor | None,
-    ) -> 'DenseGradient':
+    ) -> 'DenseGradient | SoftmaxGradient':
         """The gradient, given those of the sums: (C,), (C,), ()."""
+        if self.activation == 'softmax':
+            return SoftmaxGradient(self, minimum, product, cross_entropy)
         return DenseGradient(self, minimum, product, cross_entropy)
 
 
 class DenseGradient:
-    """What a target adds to the gradient of its chunk's logits (see `gradients`).
+    """What a target adds to the gradient where no class looks at another.
 
-    `slope` is G (C,L) or None, `cross_entropy` the factor w k of p - y. For softmax
-    `inner` is <p,G>, `pull` the factor of p, and `add_to` adds what is left.
+    `slope` is G (C,L) or None, `cross_entropy` the factor w k of p - y or None.
     """
 
     def __init__(
@@ -122,9 +130,6 @@ class DenseGradient:
         self.target = target
         self.slope: Tensor | None = None
         self.cross_entropy: Tensor | None = None
-        self.inner: Tensor | None = None
-        self.pull: Tensor | None = None
-        self.rest: Tensor | None = None
         if minimum is not None:
             self.slope = step(target.chunk.probs, target.values)
             self.slope *= minimum.unsqueeze(1)
@@ -133,23 +138,52 @@ class DenseGradient:
             self.slope = linear if self.slope is None else self.slope.add_(linear)
         if cross_entropy is not None:
             self.cross_entropy = cross_entropy * target.pixel_weight
-        if target.activation == 'softmax':
-            self._through_softmax()
 
-    def _through_softmax(self) -> None:
-        target = self.target
-        if self.slope is not None:
-            self.rest = self.slope.mul_(target.chunk.probs)
-            self.inner = self.rest.sum(0)
-            self.rest *= target.weight
-        if self.cross_entropy is not None:
-            self.pull = self.cross_entropy * target.values.sum(0)
-            if self.rest is None:
-                self.rest = target.values * -self.cross_entropy
-            else:
-                self.rest.addcmul_(target.values, self.cross_entropy, value=-1)
+
+class SoftmaxGradient:
+    """What a target adds to the gradient of a softmax (see `gradients`).
+
+    min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target, `flat`
+    (C,), joins that of the other sums of p, and the sign of y - p is the rest. `inner`
+    is <p,G> of that rest, `pull` the factor of p, and `add_to` adds what is left.
+    """
+
+    def __init__(
+        self,
+        target: DenseChunk,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        self.target = target
+        self.half: Tensor | None = None
+        self.signed: Tensor | None = None
+        self.linear: Tensor | None = None
+        self.inner: Tensor | None = None
+        self.pull: Tensor | None = None
+        self.factor: Tensor | None = None
+        values, probs = target.values, target.chunk.probs
+        if minimum is not None:
+            self.half = minimum / 2
+            self.signed = torch.sub(values, probs).sign_().mul_(probs)
+            self.inner = self.half @ self.signed
+        if product is not None:
+            self.linear = (probs * values).mul_(product.unsqueeze(1))
+            inner = self.linear.sum(0)
+            self.inner = inner if self.inner is None else self.inner.add_(inner)
+        if cross_entropy is not None:
+            self.factor = cross_entropy * target.pixel_weight
+            self.pull = self.factor * values.sum(0)
 
     def add_to(self, grad: Tensor) -> None:
         """Add what differs between the classes of a pixel to grad (C,L)."""
-        if self.rest is not None:
-            grad += self.rest
+        target = self.target
+        for rest in (self.signed, self.linear):
+            if rest is not None and not target.pixels.binary:
+                rest.mul_(target.weight)
+        if self.signed is not None and self.half is not None:
+            grad.addcmul_(self.signed, self.half.unsqueeze(1))
+        if self.linear is not None:
+            grad += self.linear
+        if self.factor is not None:
+            grad.addcmul_(target.values, self.factor, value=-1)

@@ -13,43 +13,43 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .chunks import Chunk
-from .dense_chunks import DenseGradient
+from .chunks import Chunk, Pixels
+from .dense_chunks import DenseGradient, SoftmaxGradient
 from .label_chunks import LabelGradient
 
 
 def softmax_gradient(
     chunk: Chunk,
-    weight: Tensor,
+    pixels: Pixels,
     slope: Tensor | None,
     square: Tensor | None,
-    targets: Sequence[LabelGradient | DenseGradient],
+    targets: Sequence[LabelGradient | SoftmaxGradient],
 ) -> Tensor:
     """The gradient of the logits (C,L), written over the chunk's exponentials.
 
     `slope` and `square` (C,) are the gradients of sum w p and of sum w p^2, `targets`
     those of what the targets say.
     """
-    scale = chunk.scale
-    assert scale is not None  # softmax has one
-    inner = torch.zeros_like(weight)
-    pull = torch.zeros_like(weight)
-    rest = None
+    inner = pull = rest = None
+    for target in targets:
+        slope = _plus(slope, target.half)
     if slope is not None:
-        inner += chunk.x.t().mv(slope) * scale
+        inner = chunk.normalised(slope @ chunk.x)
     if square is not None:
         rest = chunk.probs.square().mul_(2 * square.unsqueeze(1))
-        inner += rest.sum(0)
-        rest *= weight
+        inner = _plus(inner, rest.sum(0))
+        rest *= pixels.weight
     for target in targets:
-        if target.inner is not None:
-            inner += target.inner
-        if target.pull is not None:
-            pull += target.pull
-    common = (pull - inner * weight) * scale
-    grad = chunk.x.mul_(
-        common if slope is None else _affine(slope, weight * scale, common)
-    )
+        inner = _plus(inner, target.inner)
+        pull = _plus(pull, target.pull)
+    common = None if inner is None else -inner * pixels.weight
+    common = _plus(common, pull)
+    assert common is not None  # a pass that wants no sum has no gradient
+    common = chunk.normalised(common)
+    factor = chunk.normalised(pixels.weight)
+    if slope is not None:
+        common = torch.addcmul(common, slope.unsqueeze(1), factor)
+    grad = chunk.x.mul_(common)
     if rest is not None:
         grad += rest
     for target in targets:
@@ -57,20 +57,18 @@ def softmax_gradient(
     return grad
 
 
-def _affine(slope: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    """slope_c factor_l + offset_l: (C,L)."""
-    if slope.device.type != 'cpu':  # where a product may be in TF32
-        return torch.addcmul(offset, slope.unsqueeze(1), factor)
-    left = torch.stack([slope, torch.ones_like(slope)], 1)
-    return left @ torch.stack([factor, offset])
+def _plus(total: Tensor | None, term: Tensor | None) -> Tensor | None:
+    if total is None or term is None:
+        return term if total is None else total
+    return total + term
 
 
 def elementwise_gradient(
     chunk: Chunk,
-    weight: Tensor,
+    pixels: Pixels,
     slope: Tensor | None,
     square: Tensor | None,
-    targets: Sequence[LabelGradient | DenseGradient],
+    targets: Sequence[DenseGradient],
     *,
     sigmoid: bool,
 ) -> Tensor:
@@ -80,14 +78,13 @@ def elementwise_gradient(
         total += slope.unsqueeze(1)
     if square is not None:
         total += 2 * square.unsqueeze(1) * chunk.x
-    dense = [target for target in targets if isinstance(target, DenseGradient)]
-    for target in dense:
+    for target in targets:
         if target.slope is not None:
             total += target.slope
-    total *= weight
+    total *= pixels.weight
     if sigmoid:
         total *= chunk.x * (1 - chunk.x)
-        for target in dense:
+        for target in targets:
             if target.cross_entropy is not None:
                 total += target.cross_entropy * (chunk.x - target.target.values)
     return total

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .chunks import Chunk, max_by_class, step, sum_by_class, used, weighted_sums
+from .chunks import Chunk, Pixels, max_by_class, step, sum_by_class, weighted_sums
 
 
 class Smoothed:
@@ -19,38 +19,49 @@ class Smoothed:
     Args:
         epsilon: (L,) in [0,1], 0 at pixels that do not count.
         num_classes: C.
+        columns: (K,) where epsilon > 0, if these few pixels are to be picked out.
     """
 
-    def __init__(self, epsilon: Tensor, num_classes: int) -> None:
+    def __init__(
+        self, epsilon: Tensor, num_classes: int, columns: Tensor | None = None
+    ) -> None:
         self.low = epsilon / num_classes
         self.span = 1 - epsilon
-        # Few pixels are picked out; on a GPU counting them would synchronise.
-        self.columns: Tensor | None = None
-        if epsilon.device.type == 'cpu':
-            columns = epsilon.nonzero().squeeze(1)
-            if 2 * len(columns) < len(epsilon):
-                self.columns = columns
+        self.columns = columns
 
     def pick(self, values: Tensor) -> Tensor:
         """The smoothed pixels of (L,) or (C,L)."""
         if self.columns is None:
             return values
-        if values.ndim == 1:
-            return values.index_select(0, self.columns)
-        return values.gather(1, self.columns.expand(len(values), -1))
+        return values.index_select(-1, self.columns)
+
+    @cached_property
+    def picked_low(self) -> Tensor:
+        """`low` of the smoothed pixels."""
+        return self.pick(self.low)
 
     def probs(self, chunk: Chunk) -> Tensor:
         """The probabilities of the smoothed pixels (C,K)."""
-        assert chunk.scale is not None
+        if chunk.scale is None:
+            return self.pick(chunk.x)
         return self.pick(chunk.x) * self.pick(chunk.scale)
 
     def add(self, total: Tensor, values: Tensor) -> Tensor:
         """Add values of the smoothed pixels to (L,) or (C,L), in place."""
         if self.columns is None:
             return total.add_(values)
-        if values.ndim == 1:
-            return total.index_add_(0, self.columns, values)
-        return total.scatter_add_(1, self.columns.expand(len(values), -1), values)
+        return total.index_add_(-1, self.columns, values)
+
+
+def few_columns(epsilon: Tensor) -> Tensor | None:
+    """Where epsilon (L,) is not 0, if that is less than half of it: (K,).
+
+    None on a GPU too, where counting would synchronise.
+    """
+    if epsilon.device.type != 'cpu':
+        return None
+    columns = epsilon.nonzero().squeeze(1)
+    return columns if 2 * len(columns) < len(epsilon) else None
 
 
 class LabelChunk:
@@ -59,8 +70,8 @@ class LabelChunk:
     Args:
         chunk: the prediction.
         label: (L,) in [0,C); any class where the weight is 0.
-        weight: (L,) >= 0.
-        epsilon: (L,) in [0,1], or None for a hard label.
+        pixels: how much each pixel counts.
+        smoothed: its smoothed pixels, or None for a hard label.
         class_weight: (C,) or None, of the cross-entropy.
     """
 
@@ -68,18 +79,17 @@ class LabelChunk:
         self,
         chunk: Chunk,
         label: Tensor,
-        weight: Tensor,
-        epsilon: Tensor | None,
+        pixels: Pixels,
+        smoothed: Smoothed | None,
         class_weight: Tensor | None,
     ) -> None:
         self.chunk = chunk
         self.label = label
-        self.weight = weight
+        self.pixels = pixels
+        self.weight = pixels.weight
         self.class_weight = class_weight
         self.num_classes = len(chunk.x)
-        self.smoothed: Smoothed | None = None
-        if epsilon is not None:
-            self.smoothed = Smoothed(epsilon * used(weight), self.num_classes)
+        self.smoothed = smoothed
 
     def own(self, values: Tensor) -> Tensor:
         """The label's own row of (C,L) at each pixel: (L,)."""
@@ -92,16 +102,19 @@ class LabelChunk:
     @cached_property
     def log_probs(self) -> Tensor:
         """The logarithm of the label's own probability (L,)."""
-        assert self.chunk.log_norm is not None
         return self.chunk.shifted(self.own(self.chunk.logits)) - self.chunk.log_norm
 
     @cached_property
     def probs(self) -> Tensor:
         """The label's own probability (L,)."""
-        if self.chunk.log_norm is not None:
+        if 'log_probs' in self.__dict__:
             return self.log_probs.exp()
-        # The backward pass has the exponentials only.
         return self.chunk.normalised(self.own(self.chunk.x))
+
+    @cached_property
+    def hard_weight(self) -> Tensor:
+        """w times what the label has more than the other classes."""
+        return self.weight if self.smoothed is None else self.smoothed.span * self.weight
 
     def minimum(self) -> Tensor:
         """Sum w min(p,y), float64 (C,) as all the sums."""
@@ -111,25 +124,24 @@ class LabelChunk:
         own = torch.minimum(self.probs, soft.low + soft.span)
         own -= torch.minimum(self.probs, soft.low)
         probs = soft.probs(self.chunk)
-        every = torch.minimum(probs, soft.pick(soft.low), out=probs)
+        every = torch.minimum(probs, soft.picked_low)
         return self.by_class(own * self.weight) + weighted_sums(
             every, soft.pick(self.weight)
         )
 
     def product(self) -> Tensor:
         """Sum w p y."""
-        own = self.probs * self.weight
+        own = self.by_class(self.probs * self.hard_weight)
         if self.smoothed is None:
-            return self.by_class(own)
-        every = self.chunk.times(self.smoothed.low * self.weight)
-        return self.by_class(own * self.smoothed.span) + every
+            return own
+        return own + self.chunk.times(self.smoothed.low * self.weight)
 
     @cached_property
     def _mass(self) -> Tensor:
+        own = self.by_class(self.hard_weight)
         if self.smoothed is None:
-            return self.by_class(self.weight)
-        every = (self.smoothed.low * self.weight).sum(dtype=torch.float64)
-        return self.by_class(self.smoothed.span * self.weight) + every
+            return own
+        return own + (self.smoothed.low * self.weight).sum(dtype=torch.float64)
 
     def target(self) -> Tensor:
         """Sum w y."""
@@ -147,25 +159,25 @@ class LabelChunk:
         """The largest y over the pixels of w > 0: (C,)."""
         if self.smoothed is None:
             return (self._mass > 0).to(self.weight)
-        high = (self.smoothed.low + self.smoothed.span) * used(self.weight)
+        high = (self.smoothed.low + self.smoothed.span) * self.pixels.used
         own = max_by_class(high, self.label, self.num_classes)
         return torch.maximum(own, self.smoothed.low.amax())
 
     def max_sum(self) -> Tensor:
         """The largest p + y over the pixels of w > 0: (C,)."""
-        own, every = self.probs + 1, self.chunk.probs
+        own, every, used = self.probs + 1, self.chunk.probs, self.pixels.used
         if self.smoothed is not None:
             own = self.probs + self.smoothed.low + self.smoothed.span
             every = every + self.smoothed.low
-        largest = max_by_class(own * used(self.weight), self.label, self.num_classes)
-        return torch.maximum(largest, (every * used(self.weight)).amax(1))
+        largest = max_by_class(own * used, self.label, self.num_classes)
+        return torch.maximum(largest, (every * used).amax(1))
 
     def largest(self) -> Tensor:
         """How many pixels have their largest y here, the first class of a tie."""
         label = self.label
         if self.smoothed is not None:  # wholly smoothed, all classes tie
             label = label.where(self.smoothed.span > 0, 0)
-        return sum_by_class(used(self.weight), label, self.num_classes)
+        return sum_by_class(self.pixels.used, label, self.num_classes)
 
     @cached_property
     def pixel_weight(self) -> Tensor:
@@ -184,7 +196,6 @@ class LabelChunk:
         soft = self.smoothed
         if soft is None:
             return -loss.sum(dtype=torch.float64)
-        assert self.chunk.log_norm is not None
         low = soft.low * self.pixel_weight
         every = weighted_sums(self.chunk.logits, low).sum()
         norms = (self.chunk.log_norm * low).sum(dtype=torch.float64)
@@ -210,6 +221,8 @@ class LabelGradient:
     what is left differs between the classes of a pixel and is added by `add_to`.
     """
 
+    half: Tensor | None = None  # no slope that all pixels share: see SoftmaxGradient
+
     def __init__(
         self,
         target: LabelChunk,
@@ -234,8 +247,11 @@ class LabelGradient:
             pulled = self.pull if soft is None else self.pull * soft.span
             own = -pulled if own is None else own.sub_(pulled)
             if soft is not None:
-                uniform = soft.pick(self.pull * soft.low).expand(target.num_classes, -1)
-                every = -uniform if every is None else every.sub_(uniform)
+                uniform = soft.pick(self.pull) * soft.picked_low
+                if every is None:
+                    every = (-uniform).expand(target.num_classes, -1)
+                else:
+                    every.sub_(uniform)
         self.own, self.every = own, every
 
     def add_to(self, grad: Tensor) -> None:
@@ -256,10 +272,11 @@ def _own_slope(
     if minimum is not None:
         slope = minimum.index_select(0, target.label)
         if soft is not None:
-            kink = step(target.probs, soft.low + soft.span)
-            kink -= step(target.probs, soft.low)
+            probs, low = soft.pick(target.probs), soft.picked_low
+            kink = step(probs, low + soft.pick(soft.span)) - step(probs, low) - 1
             # Where nothing is smoothed min(p,0) is flat, also at p = 0.
-            slope *= torch.where(soft.low > 0, kink, 1.0)
+            kink *= low > 0
+            soft.add(slope, kink.mul_(soft.pick(slope)))
     if product is not None:
         linear = product.index_select(0, target.label)
         if soft is not None:
@@ -275,12 +292,11 @@ def _every_slope(
     soft = target.smoothed
     if soft is None or (minimum is None and product is None):
         return None
-    low = soft.pick(soft.low)
     probs = soft.probs(target.chunk)
     slope = torch.zeros_like(probs)
     if minimum is not None:
         # At low = 0 the step is 0 but for p = 0, which the factor p takes out.
-        slope = step(probs, low).mul_(minimum.unsqueeze(1))
+        slope = step(probs, soft.picked_low).mul_(minimum.unsqueeze(1))
     if product is not None:
-        slope += product.unsqueeze(1) * low
+        slope += product.unsqueeze(1) * soft.picked_low
     return slope.mul_(probs)
