@@ -63,9 +63,10 @@ def boundary_mask(
     high = torch.iinfo(ids.dtype).max
     valid = valid_mask(label, ignore_index)
     # An ignored pixel is no window's smallest id; it is the largest where it matters.
-    ignored = high if ignore_neighbours else -1
-    largest = _windows(ids.where(valid, ignored), kernel_size, -1, largest=True)
-    smallest = _windows(ids.where(valid, high), kernel_size, high, largest=False)
+    above = ids.where(valid, high)
+    below = above if ignore_neighbours else ids.where(valid, -1)
+    largest = _windows(below, kernel_size, -1, largest=True)
+    smallest = _windows(above, kernel_size, high, largest=False)
     boundary = (largest != smallest) & valid
     return boundary & (largest != high) if ignore_neighbours else boundary
 

@@ -9,6 +9,7 @@ the gradient, whose memory holds the exponentials between the two passes.
 """
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -125,7 +126,7 @@ class _Pass:
         """The pixels of an image that are worked on together."""
         _, num_classes, pixels = logits.shape
         limit = 2**23 if logits.is_cuda else 2**20
-        size = min(limit, max(logits.numel() // 16, 2**16))
+        size = min(limit, max(logits.numel() // 15, 2**16))
         length = max(size // num_classes, 1)
         starts = range(0, pixels, length)
         return [slice(start, min(start + length, pixels)) for start in starts]
@@ -140,9 +141,11 @@ class _Pass:
             if target.label is None:
                 labels.append(None)
                 continue
-            label = target.label[image, part].long()
-            valid = label != target.ignore_index
-            labels.append(label * valid)
+            # Of int64 the CPU compares and converts an element at a time.
+            label = target.label[image, part].int()
+            valid = torch.empty_like(label)
+            torch.ne(label, target.ignore_index, out=valid)
+            labels.append((label * valid).long())
             mask = valid.to(like.dtype)
             weight = mask if weight is None else weight * mask
         if weight is None:
@@ -217,15 +220,14 @@ class _ClassSums(torch.autograd.Function):
         ctx.save_for_backward(logits)
         buffer = torch.empty_like(logits) if pass_.keep else None
         ctx.buffer = buffer
-        sums = _Sums(logits, pass_)
+        images = [_Sums(pass_, image) for image in range(len(logits))]
+        parts = pass_.parts(logits)
         with torch.autocast(logits.device.type, enabled=False):
-            for image, part in itertools.product(
-                range(len(logits)), pass_.parts(logits)
-            ):
-                values = pass_.prepared(logits, image, part)
-                out = None if buffer is None else buffer[image, :, part]
-                sums.add(image, part, Chunk(values, pass_.activation, out))
-        return sums.shared, sums.own, sums.cross_entropy, sums.counted
+            for image, part in itertools.product(images, parts):
+                values = pass_.prepared(logits, image.image, part)
+                out = None if buffer is None else buffer[image.image, :, part]
+                image.add(part, Chunk(values, pass_.activation, out))
+        return _gathered(logits, images)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, None]:
@@ -242,70 +244,78 @@ class _ClassSums(torch.autograd.Function):
             return _backward(ctx.pass_, logits, buffer, *grads[:3]), None
 
 
+def _gathered(logits: Tensor, images: Sequence['_Sums']) -> tuple[Any, ...]:
+    """The sums (2,N,C), (T,2,N,C), (T,N), and by name what is not differentiated."""
+    scalar = torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
+    classes = scalar.new_zeros(logits.shape[:2])
+    shared = [image.shared for image in images]
+    targets = list(zip(*(image.own for image in images), strict=True))
+
+    def each(name: str, like: Tensor) -> Tensor:
+        return torch.stack([_total(name, own, like) for own in targets])
+
+    counted = {name: each(name, classes) for name in (*ADDED, *LARGEST)}
+    counted['max_probs'] = _total('max_probs', shared, classes)
+    counted['pixels'] = _total('pixels', shared, scalar)
+    counted['pixel_weight'] = each('pixel_weight', scalar)
+    return (
+        torch.stack([_total(n, shared, classes) for n in ('probs', 'probs_squared')]),
+        torch.stack([each(name, classes) for name in DIFFERENTIABLE], 1),
+        each('cross_entropy', scalar),
+        counted,
+    )
+
+
 class _Sums:
-    """What the forward pass gathers."""
+    """What the forward pass gathers: of each image, the sums of its chunks."""
 
-    def __init__(self, logits: Tensor, pass_: _Pass) -> None:
+    def __init__(self, pass_: _Pass, image: int) -> None:
         self.pass_ = pass_
-        images, classes, targets = *logits.shape[:2], len(pass_.targets)
+        self.image = image
+        self.shared: dict[str, list[Tensor]] = defaultdict(list)
+        self.own: list[dict[str, list[Tensor]]] = [
+            defaultdict(list) for _ in pass_.targets
+        ]
 
-        def zeros(*shape: int) -> Tensor:
-            return torch.zeros(shape, dtype=torch.float64, device=logits.device)
-
-        self.shared = zeros(2, images, classes)
-        self.own = zeros(targets, 2, images, classes)
-        self.cross_entropy = zeros(targets, images)
-        self.counted = {
-            name: zeros(targets, images, classes) for name in (*ADDED, *LARGEST)
-        }
-        self.counted['max_probs'] = zeros(images, classes)
-        self.counted['pixels'] = zeros(images)
-        self.counted['pixel_weight'] = zeros(targets, images)
-
-    def add(self, image: int, part: slice, chunk: Chunk) -> None:
+    def add(self, part: slice, chunk: Chunk) -> None:
         """Add one chunk's sums."""
         pass_, needs = self.pass_, self.pass_.needs
-        pixels = pass_.pixels(image, part, chunk.x)
+        pixels = pass_.pixels(self.image, part, chunk.x)
         weight = pixels.weight
+        total = pixels.total(weight)
+        self.shared['pixels'].append(total)
         if 'probs' in needs:
-            self.shared[0, image] += chunk.times(weight)
-        total = weight.sum(dtype=torch.float64)
-        self.counted['pixels'][image] += total
+            self.shared['probs'].append(chunk.times(weight))
         if 'probs_squared' in needs:
-            self.shared[1, image] += weighted_sums(chunk.probs.square(), weight)
+            squares = weighted_sums(chunk.probs.square(), weight)
+            self.shared['probs_squared'].append(squares)
         if 'max_probs' in needs:
             largest = (chunk.probs * pixels.used).amax(1)
-            _keep_max(self.counted['max_probs'][image], largest)
-        for index, target in enumerate(pass_.targets):
-            compared = pass_.compare(index, chunk, pixels, image, part)
-            if 'cross_entropy' in target.needs:
-                self.cross_entropy[index, image] += compared.cross_entropy()
+            self.shared['max_probs'].append(largest)
+        for index, (target, own) in enumerate(
+            zip(pass_.targets, self.own, strict=True)
+        ):
+            compared = pass_.compare(index, chunk, pixels, self.image, part)
+            if 'cross_entropy' in target.needs:  # first: others use its logarithms
+                own['cross_entropy'].append(compared.cross_entropy())
                 mass = compared.pixel_weight
-                self.counted['pixel_weight'][index, image] += (
-                    total if mass is weight else mass.sum(dtype=torch.float64)
+                own['pixel_weight'].append(
+                    total if mass is weight else pixels.total(mass)
                 )
-            self._add_target(index, image, target.needs, compared)
-
-    def _add_target(
-        self,
-        index: int,
-        image: int,
-        needs: frozenset[str],
-        compared: LabelChunk | DenseChunk,
-    ) -> None:
-        for row, name in enumerate(DIFFERENTIABLE):
-            if name in needs:
-                self.own[index, row, image] += getattr(compared, name)()
-        for name in ADDED:
-            if name in needs:
-                self.counted[name][index, image] += getattr(compared, name)()
-        for name in LARGEST:
-            if name in needs:
-                _keep_max(self.counted[name][index, image], getattr(compared, name)())
+            for name in (*DIFFERENTIABLE, *ADDED, *LARGEST):
+                if name in target.needs:
+                    own[name].append(getattr(compared, name)())
 
 
-def _keep_max(total: Tensor, values: Tensor) -> None:
-    torch.maximum(total, values.to(total), out=total)
+def _total(name: str, images: Sequence[dict[str, list[Tensor]]], like: Tensor) -> Tensor:
+    """The sums (or largest values) of the chunks: float64 (N,...), 0 if not asked."""
+    totals = []
+    for parts in images:
+        if name not in parts:
+            return like
+        stack = torch.stack(parts[name]).double()
+        totals.append(stack.amax(0) if name.startswith('max') else stack.sum(0))
+    return torch.stack(totals)
 
 
 def _backward(

@@ -91,7 +91,7 @@ class DenseChunk:
         return weight
 
     def cross_entropy(self) -> Tensor:
-        """Sum w k l, a float64 scalar."""
+        """Sum w k l, a scalar."""
         logits = self.chunk.logits
         if self.activation == 'sigmoid':
             loss = F.binary_cross_entropy_with_logits(
@@ -100,7 +100,7 @@ class DenseChunk:
         else:
             loss = self.chunk.log_norm * self.values.sum(0)
             loss -= (self.values * self.chunk.shifted(logits)).sum(0)
-        return (loss * self.pixel_weight).sum(dtype=torch.float64)
+        return self.pixels.total(loss * self.pixel_weight)
 
     def backward(
         self,

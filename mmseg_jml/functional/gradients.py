@@ -42,9 +42,9 @@ def softmax_gradient(
     for target in targets:
         inner = _plus(inner, target.inner)
         pull = _plus(pull, target.pull)
-    common = None if inner is None else -inner * pixels.weight
-    common = _plus(common, pull)
-    assert common is not None  # a pass that wants no sum has no gradient
+    common = torch.zeros_like(pixels.weight) if pull is None else pull
+    if inner is not None:
+        common = torch.addcmul(common, inner, pixels.weight, value=-1)
     common = chunk.normalised(common)
     factor = chunk.normalised(pixels.weight)
     if slope is not None:

@@ -33,7 +33,9 @@ class Smoothed:
         """The smoothed pixels of (L,) or (C,L)."""
         if self.columns is None:
             return values
-        return values.index_select(-1, self.columns)
+        if values.ndim == 1:
+            return values.index_select(0, self.columns)
+        return values.gather(1, self.columns.expand(len(values), -1))
 
     @cached_property
     def picked_low(self) -> Tensor:
@@ -191,17 +193,18 @@ class LabelChunk:
         return own * self.weight
 
     def cross_entropy(self) -> Tensor:
-        """Sum w k l, a float64 scalar."""
+        """Sum w k l, a scalar."""
         loss = self.log_probs * self.pixel_weight
         soft = self.smoothed
         if soft is None:
-            return -loss.sum(dtype=torch.float64)
+            return -self.pixels.total(loss)
         low = soft.low * self.pixel_weight
         every = weighted_sums(self.chunk.logits, low).sum()
-        norms = (self.chunk.log_norm * low).sum(dtype=torch.float64)
+        norms = self.chunk.log_norm
         if self.chunk.shift is not None:
-            norms += (self.chunk.shift * low).sum(dtype=torch.float64)
-        own = (loss * soft.span).sum(dtype=torch.float64)
+            norms = norms + self.chunk.shift
+        norms = (norms * low).sum(dtype=torch.float64)
+        own = self.pixels.total(loss * soft.span)
         return self.num_classes * norms - every - own
 
     def backward(

@@ -11,7 +11,7 @@ from ..functional.chunks import working_dtype
 from ..functional.class_sums import ClassSums, class_sums
 from ..functional.ranks import sum_over_ranks
 from ..functional.targets import Target
-from .batch import Batch, read_batch, refuse_per_pixel
+from .batch import Batch, check_ids, read_batch, refuse_per_pixel
 from .options import (
     build_label_smoothing,
     check_class_weight,
@@ -162,13 +162,20 @@ def _one_pass(
             targets.append(asked)
     first = losses[members[0]]
     batch = batches[members[0]]
-    found = class_sums(
-        batch.logits,
-        targets,
-        batch.weight,
-        activation='sigmoid' if first.use_sigmoid else 'softmax',
-        temperature=first.temperature,
-    )
+    try:
+        found = class_sums(
+            batch.logits,
+            targets,
+            batch.weight,
+            activation='sigmoid' if first.use_sigmoid else 'softmax',
+            temperature=first.temperature,
+        )
+    except RuntimeError:  # of a look-up by a wrong id
+        for target in targets:
+            if target.label is not None:
+                num_classes = batch.logits.shape[1]
+                check_ids(target.label, num_classes, target.ignore_index)
+        raise
     return {index: found[position] for index, position in place.items()}
 
 

@@ -30,8 +30,9 @@ def read_batch(
 
     `target` is hard, integer (N,*), or soft, floating (N,C,*). Shapes and types are
     always checked; label ids, weights and the range of soft targets only on the CPU,
-    where that costs no synchronisation. On a GPU a wrong id ends in the device-side
-    assertion of the gather, as it does in `torch.nn.functional.cross_entropy`.
+    where that costs no synchronisation. Ids that the pass looks up are checked by that
+    look-up (see `check_ids`); on a GPU it ends in a device-side assertion, as that of
+    `torch.nn.functional.cross_entropy` does.
 
     Raises:
         TypeError: logits or target of a wrong dtype.
@@ -47,14 +48,15 @@ def read_batch(
         return Batch(logits, Target(probs=target), weight)
     num_classes = logits.shape[1]
     target = target.long()  # a narrow type would wrap the ignore_index
-    if target.device.type == 'cpu':
-        _check_ids(target, num_classes, ignore_index)
+    if num_classes == 1:  # a binary label is compared, not looked up
+        check_ids(target, num_classes, ignore_index)
     hard = Target(label=target, ignore_index=ignore_index)
     if label_smoothing is None:
         return Batch(logits, hard, weight)
     if hasattr(label_smoothing, 'epsilon_map'):
         epsilon = label_smoothing.epsilon_map(target, ignore_index)
         return Batch(logits, hard._replace(epsilon=epsilon), weight)
+    check_ids(target, num_classes, ignore_index)
     # A binary head has one channel, the foreground of two classes.
     made = label_smoothing(target, max(num_classes, 2), ignore_index)
     made = made[:, 1:] if num_classes == 1 else made
@@ -103,7 +105,14 @@ def check_tensors(
         raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
 
 
-def _check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:
+def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Refuse ids outside of the classes, on the CPU.
+
+    Six passes over the label: called before a look-up that would not notice, and after
+    one that failed, to say which ids these were.
+    """
+    if label.device.type != 'cpu':
+        return
     ids = max(num_classes, 2)
     wrong = ((label < 0) | (label >= ids)) & valid_mask(label, ignore_index)
     if wrong.any():
