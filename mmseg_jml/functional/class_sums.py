@@ -127,7 +127,7 @@ class _Pass:
         _, num_classes, pixels = logits.shape
         limit = 2**23 if logits.is_cuda else 2**20
         size = min(limit, max(logits.numel() // 15, 2**16))
-        length = max(size // num_classes, 1)
+        length = max(size // num_classes // 8 * 8, 8)  # for `sum_by_class`
         starts = range(0, pixels, length)
         return [slice(start, min(start + length, pixels)) for start in starts]
 

@@ -199,7 +199,7 @@ class LabelChunk:
         if soft is None:
             return -self.pixels.total(loss)
         low = soft.low * self.pixel_weight
-        every = weighted_sums(self.chunk.logits, low).sum()
+        every = weighted_sums(soft.pick(self.chunk.logits), soft.pick(low)).sum()
         norms = self.chunk.log_norm
         if self.chunk.shift is not None:
             norms = norms + self.chunk.shift
