@@ -133,6 +133,7 @@ def _exponentials(
     x = x.mul_(_LOG2_E).exp2_() if x.device.type == 'cpu' else x.exp_()
     return x, x.sum(0), shift
 
+
 def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
     """Sum_l values_cl weight_l of (C,L) and (L,): float64 (C,).
 

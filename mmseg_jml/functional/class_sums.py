@@ -307,7 +307,9 @@ class _Sums:
                     own[name].append(getattr(compared, name)())
 
 
-def _total(name: str, images: Sequence[dict[str, list[Tensor]]], like: Tensor) -> Tensor:
+def _total(
+    name: str, images: Sequence[dict[str, list[Tensor]]], like: Tensor
+) -> Tensor:
     """The sums (or largest values) of the chunks: float64 (N,...), 0 if not asked."""
     totals = []
     for parts in images:

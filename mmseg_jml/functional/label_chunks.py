@@ -116,7 +116,9 @@ class LabelChunk:
     @cached_property
     def hard_weight(self) -> Tensor:
         """w times what the label has more than the other classes."""
-        return self.weight if self.smoothed is None else self.smoothed.span * self.weight
+        return (
+            self.weight if self.smoothed is None else self.smoothed.span * self.weight
+        )
 
     def minimum(self) -> Tensor:
         """Sum w min(p,y), float64 (C,) as all the sums."""
