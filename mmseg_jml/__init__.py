@@ -19,6 +19,7 @@ __version__ = '0.1.0'
 REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
     'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
+    'models': ('NoFlatDecayConstructor', 'StemResNetV1c', 'UNetHead'),
     'datasets': ('SyntheticShapesDataset',),
 }
 
