@@ -20,7 +20,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
     'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
     'models': ('NoFlatDecayConstructor', 'StemResNetV1c', 'UNetHead'),
-    'datasets': ('SyntheticShapesDataset',),
+    'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
 }
 
 
