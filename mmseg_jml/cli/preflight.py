@@ -23,14 +23,14 @@ def check_data_sets(cfg: Config) -> None:
         if loader is None:
             continue
         try:
-            check_dataset(loader['dataset'], num_classes=_num_classes(cfg))
+            check_dataset(loader['dataset'], num_classes=model_classes(cfg))
         except (OSError, ValueError) as error:
             raise ValueError(f'the data set of `{key}`: {error}') from error
 
 
-def _num_classes(cfg: Config) -> int | None:
+def model_classes(cfg: Config) -> int | None:
     """Return the model's number of classes, None where the config does not tell."""
-    heads = cfg.model.get('decode_head') or {}
+    heads = (cfg.get('model') or {}).get('decode_head') or {}
     last = heads[-1] if isinstance(heads, list) else heads  # a cascade has several
     number = last.get('num_classes')
     # One class is mmseg's old way to say foreground against background.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import mmcv
 import numpy as np
-from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
+
+from .pairs import Target, inspect_pair, some
 
 MOST_REPORTED = 5  # problems in one error message
 
@@ -60,28 +61,46 @@ def find_problems(
         Sentences; none means that nothing was found.
     """
     for leaf in leaf_datasets(dataset):
-        try:
-            leaf.full_init()
-        except FileNotFoundError as error:
-            yield f'the data set {type(leaf).__name__} cannot be listed: {error}'
-            continue
-        except ValueError:
-            if leaf.data_list:
-                raise
-            # MMEngine cannot serialize an empty list.
-            yield _no_pictures(leaf)
+        trouble = listing_trouble(leaf)
+        if trouble:
+            yield trouble
             continue
         classes = leaf.metainfo.get('classes')
         if classes is not None and num_classes not in (None, len(classes)):
-            yield (
-                f'the model has {num_classes} classes, the data set '
-                f'{type(leaf).__name__} has {len(classes)}: {_some(classes)}'
-            )
-        if len(leaf) == 0:
-            yield _no_pictures(leaf)
-        elif classes is not None or num_classes is not None:
+            yield classes_trouble(leaf, num_classes)
+        if classes is not None or num_classes is not None:
             count = len(classes) if classes is not None else num_classes
             yield from _file_problems(leaf, count, num_masks)
+
+
+def listing_trouble(leaf: BaseDataset) -> str:
+    """List the pictures of a data set; say why there are none, '' if there are."""
+    try:
+        leaf.full_init()
+        found = len(leaf)
+    # A missing list is an AssertionError in mmseg.
+    except (FileNotFoundError, AssertionError) as error:
+        return f'the data set {type(leaf).__name__} cannot be listed: {error}'
+    except ValueError:
+        # MMEngine cannot serialize an empty list.
+        if leaf.data_list:
+            raise
+        found = 0
+    if found:
+        return ''
+    folder = leaf.data_prefix.get('img_path') or leaf.data_root
+    suffix = getattr(leaf, 'img_suffix', '')
+    listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
+    return f'no pictures *{suffix} in the folder {folder!r}{listed}'
+
+
+def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:
+    """Say that the model has another number of classes than the data set."""
+    classes = leaf.metainfo['classes']
+    return (
+        f'the model has {num_classes} classes, the data set {type(leaf).__name__} has '
+        f'{len(classes)}: {some(classes)}'
+    )
 
 
 def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
@@ -91,14 +110,14 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
 
     Raises:
         TypeError: There is something else inside.
+        ValueError: A config's data set cannot be built without its files.
     """
     if isinstance(dataset, BaseDataset):
         yield dataset
     elif isinstance(dataset, Mapping):
         inner = dataset.get('datasets') or [dataset.get('dataset')]
         if inner == [None]:
-            leaf = {**copy.deepcopy(dict(dataset)), 'pipeline': [], 'lazy_init': True}
-            inner = [DATASETS.build(leaf)]
+            inner = [_build_leaf(dataset)]
         for part in inner:
             yield from leaf_datasets(part)
     elif hasattr(dataset, 'datasets'):
@@ -113,67 +132,47 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
         )
 
 
-def mask_ids(path: str, backend_args: dict | None = None) -> list[int]:
-    """The ids in a mask file, sorted, read as `LoadAnnotations` reads them.
-
-    Raises:
-        ValueError: The file is missing or unreadable, or is no map of ids.
-    """
-    if not fileio.exists(path, backend_args=backend_args):
-        raise ValueError(f'mask {path} is missing')
-    data = fileio.get(path, backend_args=backend_args)
+def _build_leaf(config: Mapping) -> BaseDataset:
+    leaf = {**copy.deepcopy(dict(config)), 'pipeline': [], 'lazy_init': True}
     try:
-        mask = mmcv.imfrombytes(data, flag='unchanged', backend='pillow').squeeze()
-    except Exception as error:  # Pillow raises what it likes on broken files
-        raise ValueError(f'mask {path} is not a readable picture: {error}') from error
-    if mask.ndim != 2:
+        return DATASETS.build(leaf)
+    except AssertionError as error:  # PascalVOCDataset's, without a word
+        root, prefix = leaf.get('data_root') or '', leaf.get('data_prefix') or {}
+        folder = os.path.join(root, prefix.get('img_path') or '')
+        listed = os.path.join(root, leaf.get('ann_file') or '')
         raise ValueError(
-            f'mask {path} is a colour picture of shape {mask.shape}: '
-            'it must hold one class id a pixel, (H, W)'
-        )
-    return np.unique(mask).tolist()
-
-
-def _no_pictures(leaf: BaseDataset) -> str:
-    folder = leaf.data_prefix.get('img_path') or leaf.data_root
-    suffix = getattr(leaf, 'img_suffix', '')
-    listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
-    return f'no pictures *{suffix} in the folder {folder!r}{listed}'
+            f'the data set {leaf["type"]} needs the folder {folder!r} and the list '
+            f'{listed!r} {error}'.rstrip()
+        ) from error
 
 
 def _file_problems(
     leaf: BaseDataset, num_classes: int, num_masks: int | None
 ) -> Iterator[str]:
     """Sentences about the pictures and masks of one data set."""
-    ignored = getattr(leaf, 'ignore_index', 255)
-    backend_args = getattr(leaf, 'backend_args', None)
+    target = target_of(leaf, num_classes)
     seen: set[int] = set()
     for index in _spread(len(leaf), num_masks):
-        info = leaf.get_data_info(index)
-        picture, mask = info.get('img_path'), info.get('seg_map_path')
-        if picture and not fileio.exists(picture, backend_args=backend_args):
-            yield f'picture {picture} is missing'
-        if mask is None:
-            continue
-        try:
-            ids = mask_ids(mask, backend_args)
-        except ValueError as error:
-            yield str(error)
-            continue
-        seen.update(ids)
-        wrong = [i for i in ids if not _fits(i, info, num_classes, ignored)]
-        if wrong:
-            yield (
-                f'mask {mask} holds the ids {_some(wrong)}, but {num_classes} classes '
-                f'allow {_allowed(info, num_classes)}, and {ignored} for ignored'
-                f'{_hint(ids, wrong, info, num_classes)}'
-            )
-    if seen == {0, ignored}:
+        pair = inspect_pair(
+            leaf.get_data_info(index),
+            target,
+            backend_args=getattr(leaf, 'backend_args', None),
+        )
+        seen.update(pair.pixels)
+        yield from (problem.sentence for problem in pair.problems)
+    if seen == {0, target.ignored}:
         warnings.warn(
-            f'every mask read of {type(leaf).__name__} holds only 0 and {ignored}, '
-            f'which is ignored: if they are black and white, write 1 for white',
+            f'every mask read of {type(leaf).__name__} holds only 0 and '
+            f'{target.ignored}, which is ignored: if they are black and white, write 1 '
+            f'for white',
             stacklevel=2,
         )
+
+
+def target_of(leaf: BaseDataset, num_classes: int) -> Target:
+    """What the masks of a data set have to fit."""
+    ignored = getattr(leaf, 'ignore_index', 255)
+    return Target(num_classes, leaf.metainfo.get('palette', ()), ignored)
 
 
 def _spread(length: int, count: int | None) -> list[int]:
@@ -181,39 +180,3 @@ def _spread(length: int, count: int | None) -> list[int]:
     if count is None or count >= length:
         return list(range(length))
     return sorted({round(i) for i in np.linspace(0, length - 1, count)})
-
-
-def _fits(mask_id: int, info: dict, num_classes: int, ignored: int) -> bool:
-    """Whether `LoadAnnotations` makes of this id a class or an ignored pixel."""
-    if mask_id > 255:  # it would wrap around
-        return False
-    if info.get('reduce_zero_label'):
-        mask_id = 255 if mask_id in (0, 255) else mask_id - 1
-    mask_id = (info.get('label_map') or {}).get(mask_id, mask_id)
-    return mask_id < num_classes or mask_id == ignored
-
-
-def _allowed(info: dict, num_classes: int) -> str:
-    if info.get('label_map'):
-        return f'0 to {max(info["label_map"])}'
-    if info.get('reduce_zero_label'):
-        return f'1 to {num_classes}, 0 for ignored (`reduce_zero_label=True`)'
-    return f'0 to {num_classes - 1}'
-
-
-def _hint(ids: list[int], wrong: list[int], info: dict, num_classes: int) -> str:
-    """What a mask with such ids usually means."""
-    if set(ids) <= {0, 255}:
-        return '. A black and white mask? Write 1 for white'
-    if wrong == [num_classes] and not info.get('reduce_zero_label'):
-        return (
-            '. Off by one? If 0 means unlabelled, set `reduce_zero_label=True` in the '
-            'data set; if 0 is a class, `classes` lacks one'
-        )
-    return ''
-
-
-def _some(items: Sequence) -> str:
-    """The first few of a long list."""
-    shown = ', '.join(str(item) for item in items[:8])
-    return f'{shown}, ... ({len(items)} in all)' if len(items) > 8 else shown

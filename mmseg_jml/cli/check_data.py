@@ -1,0 +1,158 @@
+"""Check the data sets of a config: what `tools/check_dataset.py` runs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .shipped import find_config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from ..datasets.report import SplitReport
+
+SPLITS = ('train', 'val', 'test')
+SENTENCES_SHOWN = 5  # of each kind of problem; the saved report has all
+PICTURES_SHOWN = 5
+HEADER = ('class', 'pixels', 'per cent', 'pictures')
+
+
+def check_data(argv: Sequence[str] | None = None) -> int:
+    """Check every split of a config; the exit status: 0 good, 1 bad."""
+    args = _parse(argv)
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    try:
+        path = find_config(args.config)
+        cfg = Config.fromfile(path)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        init_default_scope(cfg.get('default_scope') or 'mmseg')
+        reports = _inspect(cfg, args.workers)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    out_dir = args.out_dir or Path('work_dirs') / 'check' / path.stem
+    for report in reports:
+        print(f'\n{_text(report, SENTENCES_SHOWN)}')
+        _write(report, out_dir)
+    print(f'\nReports, tables and pictures are in {out_dir}')
+    bad = [report.name for report in reports if report.problems]
+    print(f'bad: {", ".join(bad)}' if bad else 'good')
+    return int(bool(bad))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from mmengine.config import DictAction
+
+    from ..datasets.parallel import DEFAULT_WORKERS
+
+    parser = argparse.ArgumentParser(
+        description='Read every picture and mask of a config and say what is wrong.'
+    )
+    parser.add_argument('config', help='a file, or a path in the shipped tree')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, e.g. where its data are',
+    )
+    parser.add_argument(
+        '--out-dir', type=Path, help='default: work_dirs/check/<name of config>'
+    )
+    parser.add_argument('--workers', type=int, default=DEFAULT_WORKERS)
+    return parser.parse_args(argv)
+
+
+def _inspect(cfg: Config, workers: int) -> list[SplitReport]:
+    """A report of each split; one that another split repeats is left out."""
+    from ..datasets.report import inspect_split, mark_shared_pictures
+    from .preflight import model_classes
+
+    reports: dict[str, SplitReport] = {}
+    seen: list[dict] = []
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader')
+        if loader is None or loader['dataset'] in seen:
+            continue
+        seen.append(loader['dataset'])
+        reports[split] = inspect_split(
+            split, loader['dataset'], num_classes=model_classes(cfg), workers=workers
+        )
+        if split != 'train' and 'train' in reports:
+            mark_shared_pictures(reports['train'], reports[split])
+    if not reports:
+        raise ValueError('the config has none of ' + ', '.join(SPLITS) + '_dataloader')
+    return list(reports.values())
+
+
+def _text(report: SplitReport, most: int | None = None) -> str:
+    """The report as Markdown, with at most `most` sentences of each kind of problem."""
+    from ..datasets.report import ADVICE
+
+    lines = [f'{report.name}: {len(report.paths)} pictures', '']
+    if report.classes:
+        lines += [*_table(report), '']
+    for kind, sentences in report.by_kind().items():
+        lines.append(f'- BAD {kind} ({len(sentences)}): {ADVICE[kind]}')
+        lines += [f'    - {sentence}' for sentence in sentences[:most]]
+        if most is not None and len(sentences) > most:
+            lines.append(f'    - ... {len(sentences) - most} more')
+    lines += [f'- note: {note}' for note in report.notes]
+    return '\n'.join(lines)
+
+
+def _table(report: SplitReport) -> list[str]:
+    rows = [HEADER, *_rows(report)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    dashes = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+    aligned = [
+        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows
+    ]
+    aligned.insert(1, dashes)
+    return [f'| {" | ".join(cells)} |' for cells in aligned]
+
+
+def _rows(report: SplitReport) -> list[tuple[str, ...]]:
+    return [
+        (name, str(pixels), f'{100 * share:.3f}', str(pictures))
+        for name, pixels, share, pictures in report.histogram()
+    ]
+
+
+def _write(report: SplitReport, out_dir: Path) -> None:
+    """Save the report, its table, and a sheet of pictures under their labels."""
+    from ..datasets.files import write_whole
+
+    write_whole(out_dir / f'{report.name}.md', f'{_text(report)}\n'.encode())
+    if report.classes:
+        table = io.StringIO()
+        csv.writer(table, lineterminator='\n').writerows([HEADER, *_rows(report)])
+        write_whole(out_dir / f'{report.name}.csv', table.getvalue().encode())
+    if report.sound:
+        write_whole(out_dir / f'{report.name}.png', _sheet(report))
+
+
+def _sheet(report: SplitReport) -> bytes:
+    """A PNG file with some of the pictures, spread evenly over the split."""
+    from ..visualization import label_sheet
+
+    step = -(-len(report.sound) // PICTURES_SHOWN)
+    samples = [load() for load in report.sound[::step]]
+    figure = label_sheet(
+        [picture for picture, _ in samples],
+        [label for _, label in samples],
+        classes=report.classes,
+        palette=report.palette,
+        ignore_index=report.ignore_index,
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer)
+    return buffer.getvalue()

@@ -1,0 +1,82 @@
+"""Turn a data set's masks into label maps: what the converters have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .files import picture_size, png, write_whole
+from .parallel import DEFAULT_WORKERS, parallel_map
+
+
+class Job(NamedTuple):
+    """One mask to convert: where it is, where its label map goes, its picture."""
+
+    mask: Path
+    label: Path
+    picture: Path
+
+
+def convert_masks(
+    jobs: Sequence[Job],
+    read: Callable[[Path], np.ndarray],
+    *,
+    workers: int = DEFAULT_WORKERS,
+) -> list[str]:
+    """Write the label map of every mask that has none yet.
+
+    A label map is there whole or not at all, so that a killed run is continued by
+    starting it again. A bad file is named and stops nothing.
+
+    Args:
+        jobs: What to convert. Label maps are PNG files.
+        read: Gives the (H, W) uint8 label map of a mask.
+        workers: How many threads.
+
+    Returns:
+        A sentence for each mask that failed: missing, unreadable, or of another size
+        than its picture.
+    """
+    todo = [job for job in jobs if not job.label.exists()]
+    if len(todo) < len(jobs):
+        print(f'{len(jobs) - len(todo)} of {len(jobs)} masks are already converted')
+    outcomes = parallel_map(
+        lambda job: _convert(job, read), todo, workers=workers, what='masks'
+    )
+    return [sentence for sentence in outcomes if sentence]
+
+
+def _convert(job: Job, read: Callable[[Path], np.ndarray]) -> str | None:
+    try:
+        if not job.mask.exists():
+            return f'mask {job.mask} is missing'
+        label = read(job.mask)
+        size = picture_size(str(job.picture), decode=True)
+        if label.shape != size:
+            return f'mask {job.mask} is {_by(label.shape)}, its picture {_by(size)}'
+        write_whole(job.label, png(label))
+    except Exception as error:  # readers raise what they like on broken files
+        text = str(error) or type(error).__name__
+        named = str(job.mask) in text or str(job.picture) in text
+        return text if named else f'mask {job.mask} cannot be converted: {text}'
+    return None
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return 'x'.join(str(length) for length in size[::-1])
+
+
+def write_list(path: Path, names: Sequence[str]) -> None:
+    """Write a list of names, one a line, as `ann_file` is read."""
+    write_whole(path, ''.join(f'{name}\n' for name in names).encode())
+
+
+def finish(problems: Sequence[str]) -> int:
+    """Print what failed; the exit status of a converter: 1 if anything did."""
+    for sentence in problems:
+        print(f'error: {sentence}')
+    print(f'{len(problems)} problem(s)' if problems else 'done')
+    return int(bool(problems))
