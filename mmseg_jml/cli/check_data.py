@@ -72,25 +72,24 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _inspect(cfg: Config, workers: int) -> list[SplitReport]:
-    """A report of each split; one that another split repeats is left out."""
+    """A report of each split; of test only where it is not val."""
     from ..datasets.report import inspect_split, mark_shared_pictures
     from .preflight import model_classes
 
-    reports: dict[str, SplitReport] = {}
-    seen: list[dict] = []
-    for split in SPLITS:
-        loader = cfg.get(f'{split}_dataloader')
-        if loader is None or loader['dataset'] in seen:
-            continue
-        seen.append(loader['dataset'])
-        reports[split] = inspect_split(
-            split, loader['dataset'], num_classes=model_classes(cfg), workers=workers
-        )
-        if split != 'train' and 'train' in reports:
-            mark_shared_pictures(reports['train'], reports[split])
-    if not reports:
-        raise ValueError('the config has none of ' + ', '.join(SPLITS) + '_dataloader')
-    return list(reports.values())
+    loaders = {split: cfg.get(f'{split}_dataloader') for split in SPLITS}
+    datasets = {split: loader['dataset'] for split, loader in loaders.items() if loader}
+    if not datasets:
+        raise ValueError(f'the config has none of {", ".join(SPLITS)}_dataloader')
+    if datasets.get('test') == datasets.get('val'):
+        datasets.pop('test', None)
+    reports = [
+        inspect_split(split, dataset, num_classes=model_classes(cfg), workers=workers)
+        for split, dataset in datasets.items()
+    ]
+    if 'train' in datasets:
+        for report in reports[1:]:
+            mark_shared_pictures(reports[0], report)
+    return reports
 
 
 def _text(report: SplitReport, most: int | None = None) -> str:

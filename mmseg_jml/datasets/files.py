@@ -70,7 +70,7 @@ def picture_size(
         turned = image.format == 'JPEG' and image.getexif().get(ORIENTATION, 1) >= 5
         if decode:
             # A JPEG can be decoded at an eighth of its size; its whole file is read.
-            image.draft(None, (width // 8, height // 8))
+            image.draft(None, (max(1, width // 8), max(1, height // 8)))
             image.load()
     return (width, height) if turned else (height, width)
 
