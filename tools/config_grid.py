@@ -170,7 +170,8 @@ def readme(folder: str, leaves: list[Leaf]) -> str:
     rows = []
     for leaf in leaves:
         model = MODELS[leaf.model]
-        label = f'{model.paper} {model.method}, {model.encoder}'.strip()
+        number = model.paper if folder in FIGURES['paper'] else ''
+        label = f'{number} {model.method}, {model.encoder}'.strip()
         link = f'[{leaf.loss}, {leaf.schedule}]({leaf.name}.py)'
         paper, measured = figures(leaf)
         rows.append([label, link, *paper, *measured])

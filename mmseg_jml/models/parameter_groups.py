@@ -42,9 +42,10 @@ class NoFlatDecayConstructor(DefaultOptimWrapperConstructor):
             if group['params'][0].ndim == 1 and group['weight_decay'] != 0:
                 group['weight_decay'] = 0.0
                 corrected += 1
-        print_log(
-            f'{corrected} one-dimensional parameters do not decay, whatever the '
-            'lines above say: they match a custom key',
-            logger='current',
-        )
+        if corrected:
+            print_log(
+                f'{corrected} one-dimensional parameters do not decay, whatever the '
+                'lines above say: they match a custom key',
+                logger='current',
+            )
         return wrapper

@@ -92,9 +92,7 @@ def test_the_papers_groups_of_parameters(model):
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for group in optimizer.param_groups:
         (parameter,) = group['params']
-        name = names.pop(id(parameter), None)
-        if name is None:  # MMEngine keeps its defaults in a group of their own
-            continue
+        name = names.pop(id(parameter))
         assert group['lr'] == pytest.approx(0.01 if 'backbone' in name else 0.1), name
         assert group['weight_decay'] == (0 if parameter.ndim == 1 else 5e-4), name
     assert not names

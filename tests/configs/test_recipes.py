@@ -65,7 +65,7 @@ RECIPES = {
     # folder and length of the run, as the name of a leaf says it
     ('demo', '600'): SMALL,
     ('camvid', '3k'): CAMVID,
-    ('camvid', '400'): CAMVID._replace(iterations=400, warm_up=50),
+    ('camvid', '300'): CAMVID._replace(iterations=300, warm_up=50),
     ('cityscapes', '40k'): CITYSCAPES,
     ('cityscapes', 'mmseg40k'): BASELINE,
     ('voc12aug', '40k'): VOC,

@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/deeplabv3_m-v2-d8.py',
     '../../_base_/datasets/camvid.py',
     '../../_base_/default_runtime.py',
-    '../../_base_/schedules/schedule_400.py',
+    '../../_base_/schedules/schedule_300.py',
     '../../_base_/losses/jml.py',
 ]
 model = dict(
