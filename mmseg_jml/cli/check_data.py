@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..installation import require_mmseg
 from .shipped import find_config
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ HEADER = ('class', 'pixels', 'per cent', 'pictures')
 
 def check_data(argv: Sequence[str] | None = None) -> int:
     """Check every split of a config; the exit status: 0 good, 1 bad."""
+    try:
+        require_mmseg()
+    except ImportError as error:
+        sys.exit(f'error: {error}')
     args = _parse(argv)
     from mmengine.config import Config
     from mmengine.registry import init_default_scope

@@ -49,10 +49,10 @@ def find_problems(
 ) -> Iterator[str]:
     """Say one by one, each as a sentence, what is wrong with a data set.
 
-    No pictures; a mask that is missing, unreadable or in colour; ids that are neither
-    in [0, C) nor ignored, with the file and the ids; another number of classes than
-    the model's. Masks of nothing but 0 and the ignored id bring a warning: they may be
-    black and white.
+    No pictures; a mask that is missing, unreadable, in colour or of another size than
+    its picture; ids that are neither in [0, C) nor ignored, with the file and the ids;
+    another number of classes than the model's. Masks of nothing but 0 and the ignored
+    id bring a warning: they may be black and white.
 
     Args:
         dataset, num_masks, num_classes: As in `check_dataset`.

@@ -66,8 +66,9 @@ def picture_size(
     """
     with _opened('picture', path, backend_args) as image:
         width, height = image.size
-        # Of PNG, EXIF comes after the pixels, which would have to be read for it.
-        turned = image.format == 'JPEG' and image.getexif().get(ORIENTATION, 1) >= 5
+        # Cameras write these. Of a PNG the pixels would have to be read for it.
+        photo = image.format in ('JPEG', 'MPO')
+        turned = photo and image.getexif().get(ORIENTATION, 1) >= 5
         if decode:
             # A JPEG can be decoded at an eighth of its size; its whole file is read.
             image.draft(None, (max(1, width // 8), max(1, height // 8)))

@@ -53,7 +53,7 @@ def inspect_pair(
         backend_args: Where MMEngine's file functions find the files, if not on disk.
     """
     picture, path = info.get('img_path'), info.get('seg_map_path')
-    problems, size = [], None
+    problems, size, pixels = [], None, {}
     if picture:
         try:
             size = picture_size(picture, decode=decode, backend_args=backend_args)
@@ -62,7 +62,7 @@ def inspect_pair(
         except ValueError as error:
             problems.append(Problem('unreadable picture', str(error)))
     if path is None:
-        return Pair(problems, {})
+        return Pair(problems, pixels)
     try:
         mask = read_mask(path, backend_args)
     except FileNotFoundError as error:
@@ -75,8 +75,7 @@ def inspect_pair(
     else:
         pixels = _count(mask.ids)
         problems += _mask_problems(path, mask, size, pixels, info, target)
-        return Pair(problems, pixels)
-    return Pair(problems, {})
+    return Pair(problems, pixels)
 
 
 def class_of_ids(info: Mapping[str, Any]) -> np.ndarray:

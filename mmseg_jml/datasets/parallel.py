@@ -44,7 +44,10 @@ def parallel_map(
     if workers < 1:
         raise ValueError(f'`workers` must be at least 1, got {workers}')
     with ThreadPoolExecutor(workers) as pool:
-        return list(_with_progress(pool.map(function, items), len(items), what))
+        try:
+            return list(_with_progress(pool.map(function, items), len(items), what))
+        finally:  # Ctrl-C need not wait for what has not begun
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _with_progress(

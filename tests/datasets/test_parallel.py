@@ -1,6 +1,7 @@
 import io
 import sys
 import threading
+import time
 
 import pytest
 
@@ -24,8 +25,16 @@ def test_items_are_worked_on_side_by_side():
 
 
 def test_an_error_ends_the_map():
+    done = []
+
+    def work(item):
+        time.sleep(0.01)
+        done.append(item)
+        return 1 // item
+
     with pytest.raises(ZeroDivisionError):
-        parallel_map(lambda i: 1 // i, [1, 0, 2], workers=1)
+        parallel_map(work, [1, 0, *range(1, 99)], workers=1)
+    assert len(done) < 50
 
 
 def test_no_workers_are_refused():
