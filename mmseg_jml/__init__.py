@@ -19,6 +19,12 @@ __version__ = '0.1.0'
 REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
     'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
+    'models': (
+        'NoFlatDecayConstructor',
+        'StemResNetV1c',
+        'UNetHead',
+        'optional_backbone',
+    ),
     'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
 }
 

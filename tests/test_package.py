@@ -9,6 +9,7 @@ import mmseg_jml
 from tests.processes import ROOT, run_python
 
 INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
+GROUPS = ('MODELS', 'DATASETS', 'METRICS', 'HOOKS', 'OPTIM_WRAPPER_CONSTRUCTORS')
 EVERY_NAME = [name for names in mmseg_jml.REGISTERED.values() for name in names]
 
 
@@ -40,7 +41,7 @@ def test_the_version_has_one_source():
 def test_importing_registers_every_name(name):
     from mmseg import registry
 
-    groups = (registry.MODELS, registry.DATASETS, registry.METRICS, registry.HOOKS)
+    groups = [getattr(registry, group) for group in GROUPS]
     found = [group.get(name) for group in groups if name in group.module_dict]
     assert found == [getattr(mmseg_jml, name)]
 
@@ -48,7 +49,7 @@ def test_importing_registers_every_name(name):
 def test_the_table_of_names_misses_none():
     from mmseg import registry
 
-    groups = (registry.MODELS, registry.DATASETS, registry.METRICS, registry.HOOKS)
+    groups = [getattr(registry, group) for group in GROUPS]
     ours = {
         name
         for group in groups

@@ -129,7 +129,13 @@ def _registration() -> Finding:
 def _is_registered(name: str) -> bool:
     from mmseg import registry
 
-    registries = (registry.MODELS, registry.DATASETS, registry.METRICS, registry.HOOKS)
+    registries = (
+        registry.MODELS,
+        registry.DATASETS,
+        registry.METRICS,
+        registry.HOOKS,
+        registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    )
     return any(name in group.module_dict for group in registries)
 
 

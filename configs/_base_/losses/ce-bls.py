@@ -1,5 +1,7 @@
 # Cross-entropy on labels smoothed at the boundaries.
-loss_decode = dict(
-    type='SoftCrossEntropyLoss',
-    label_smoothing=dict(type='BoundaryLabelSmoothing', kernel_size=3, epsilon=0.5),
-)
+_base_ = './ce.py'
+smoothing = dict(type='BoundaryLabelSmoothing', kernel_size=3, epsilon=0.5)
+loss_decode = dict(label_smoothing=smoothing)
+loss_main = dict(label_smoothing=smoothing)
+loss_aux = dict(label_smoothing=smoothing)
+del smoothing

@@ -1,3 +1,4 @@
+_base_ = './iterations.py'
 optimizer = dict(type='AdamW', lr=2e-3, weight_decay=0.01)
 optim_wrapper = dict(type='OptimWrapper', optimizer=optimizer)
 param_scheduler = [
@@ -5,20 +6,4 @@ param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, begin=100, end=3000),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=3000, val_interval=500)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook',
-        by_epoch=False,
-        interval=500,
-        max_keep_ckpts=2,
-        save_best='mIoU',
-        rule='greater',
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'),
-)
+default_hooks = dict(checkpoint=dict(interval=500))

@@ -1,0 +1,13 @@
+_base_ = './deeplabv3_r18-d8.py'
+model = dict(
+    pretrained='mmcls://mobilenet_v2',
+    backbone=dict(
+        _delete_=True,
+        type='MobileNetV2',
+        strides=(1, 2, 2, 1, 1, 1, 1),
+        dilations=(1, 1, 1, 2, 2, 4, 4),
+        norm_cfg={{_base_.norm_cfg}},
+    ),
+    decode_head=dict(in_channels=320),
+    auxiliary_head=dict(in_channels=96),
+)

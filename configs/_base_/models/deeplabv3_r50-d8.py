@@ -1,0 +1,13 @@
+_base_ = './r50-d8.py'
+model = dict(
+    decode_head=dict(
+        type='ASPPHead',
+        in_channels=2048,
+        in_index=3,
+        channels=512,
+        dilations=(1, 12, 24, 36),
+        dropout_ratio=0.1,
+        norm_cfg={{_base_.norm_cfg}},
+        align_corners=False,
+    ),
+)

@@ -1,0 +1,10 @@
+_base_ = [
+    '../../_base_/models/deeplabv3_r18-d8.py',
+    '../../_base_/recipes/mmseg_voc12aug.py',
+    '../../_base_/losses/jml.py',
+]
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(num_classes=21, loss_decode={{_base_.loss_decode}}),
+    auxiliary_head=dict(num_classes=21, loss_decode={{_base_.baseline_aux}}),
+)

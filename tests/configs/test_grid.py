@@ -1,0 +1,131 @@
+"""The grid of the paper is whole, and its generated files are up to date."""
+
+import importlib.util
+import itertools
+import re
+
+import pytest
+import yaml
+
+from tests.configs.tree import CONFIGS, LEAVES, NAME
+from tests.processes import ROOT
+
+FOLDERS = ('cityscapes', 'voc12aug', 'deepglobe', 'ade20k')
+LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
+COMPARED = ('sjl-bls', 'jml2-bls', 'lovasz', 'dice', 'tversky', 'focal')
+M = (
+    'deeplabv3_r101-d8',
+    'deeplabv3_r50-d8',
+    'deeplabv3_r18-d8',
+    'deeplabv3_m-v2-d8',
+    'pspnet_r18-d8',
+    'unet_r50',
+    'unet_r18',
+    'unet_m-v2',
+)
+ADE20K = (
+    'deeplabv3_r50-d8',
+    'deeplabv3plus_r101-d8',
+    'upernet_r50',
+    'segformer_mit-b2',
+)
+CITY, VOC = 'cityscapes', 'voc12aug'
+ASKED = {
+    *itertools.product((CITY, VOC), M[:5], LOSSES, ('40k',)),
+    *itertools.product(('deepglobe',), M[5:], LOSSES, ('10k',)),
+    *itertools.product(('ade20k',), ADE20K, ('ce', 'jml-bls'), ('160k',)),
+    *itertools.product((CITY, VOC), (M[2],), COMPARED, ('40k',)),
+    *itertools.product((CITY, VOC), (M[2],), ('mmseg-ce', 'jml'), ('mmseg40k',)),
+}
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('grid', ROOT / 'tools/config_grid.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_row_that_was_asked_for_has_a_config():
+    found = set()
+    for path in LEAVES:
+        name = NAME.fullmatch(path.stem)
+        run = (name['baseline'] or '') + name['iters']
+        found.add((path.parent.name, name['model'], name['loss'], run))
+    assert ASKED - found == set()
+
+
+def test_the_files_of_the_grid_are_what_the_tool_writes(tool):
+    assert tool.stale() == []
+
+
+def test_the_tool_tells_a_changed_and_a_foreign_file(tool, tmp_path, monkeypatch):
+    for path, text in tool.outputs().items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, 'utf-8')
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    assert tool.stale() == []
+    changed = 'configs/jml/ade20k/README.md'
+    foreign = 'configs/jml/ade20k/mine.py'
+    for path in (changed, foreign):
+        (tmp_path / path).write_text('mine\n')
+    assert tool.stale() == [changed, foreign]
+
+
+# mIoU of tables 1, 2, 3 and 8, typed from the paper.
+PUBLISHED = {
+    (VOC, M[2], 'ce'): '72.47 ± 0.33',
+    (VOC, M[2], 'jml-bls'): '75.60 ± 0.24',
+    (VOC, M[2], 'sjl-bls'): '74.13 ± 0.20',
+    (VOC, M[2], 'jml2-bls'): '75.31 ± 0.31',
+    (VOC, M[0], 'jml-bls'): '81.52 ± 0.41',
+    (CITY, M[2], 'ce'): '72.88 ± 0.44',
+    (CITY, M[2], 'jml'): '75.55 ± 0.13',
+    (CITY, M[2], 'sjl-bls'): '75.43 ± 0.34',
+    (CITY, M[4], 'ce-bls'): '72.43 ± 0.05',
+    ('deepglobe', M[5], 'jml'): '69.29 ± 0.87',
+    ('deepglobe', M[6], 'jml'): '66.95 ± 0.25',
+    ('deepglobe', M[7], 'jml-bls'): '67.04 ± 0.77',
+}
+
+
+@pytest.mark.parametrize(('row', 'miou'), PUBLISHED.items(), ids=str)
+def test_the_papers_miou_stands_in_readme_and_metafile(row, miou):
+    folder, model, loss = row
+    (name,) = (
+        path.stem
+        for path in (CONFIGS / 'jml' / folder).glob(f'{model}_1xb8-{loss}-[14]0k_*.py')
+    )
+    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    (entry,) = (entry for entry in metafile['Models'] if entry['Name'] == name)
+    assert entry['Figures of the paper']['mIoU'] == miou
+    readme = (CONFIGS / 'jml' / folder / 'README.md').read_text()
+    (line,) = (line for line in readme.splitlines() if f'({name}.py)' in line)
+    assert line.split(' | ')[3] == miou
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_nothing_is_measured_without_a_run(folder):
+    """Until figures come from a run, the columns say so."""
+    readme = (CONFIGS / 'jml' / folder / 'README.md').read_text()
+    rows = [line for line in readme.splitlines() if '.py) |' in line]
+    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    for row, entry in zip(rows, metafile['Models'], strict=True):
+        assert ('not run' in row) == ('Results' not in entry)
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_the_metafile_names_files_that_are_there(folder):
+    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    named = {entry['Config'] for entry in metafile['Models']}
+    there = {p for p in LEAVES if p.parent == CONFIGS / 'jml' / folder}
+    assert named == {path.relative_to(ROOT).as_posix() for path in there}
+    assert (ROOT / metafile['Collections'][0]['README']).is_file()
+
+
+def test_every_config_that_the_docs_name_is_there():
+    text = (ROOT / 'docs' / 'configs.md').read_text()
+    named = {n for n in re.findall(r'jml/[\w/.+-]+\.py', text) if 'LOSS' not in n}
+    assert named
+    assert all((CONFIGS / name).is_file() for name in named)

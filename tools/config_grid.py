@@ -1,0 +1,297 @@
+"""Write the paper's grid: its leaves, a README and a metafile for each folder, docs.
+
+`python tools/config_grid.py` after a change of the grid below or of grid_figures.yml;
+`--check` writes nothing and lists what is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = yaml.safe_load((ROOT / 'tools' / 'grid_figures.yml').read_text('utf-8'))
+METRICS = ('Acc', 'mIoU', 'ECE', 'BECE')
+DOC, START, END = 'docs/configs.md', '<!-- grid -->\n', '<!-- end of grid -->'
+
+
+class Model(NamedTuple):
+    """A file of `_base_/models`, and what people call it."""
+
+    method: str
+    encoder: str
+    paper: str = ''  # its number in the paper
+    auxiliary: bool = True
+
+
+class Data(NamedTuple):
+    """A folder of `configs/jml`."""
+
+    title: str
+    num_classes: int
+    crop: str
+    note: str
+
+
+class Leaf(NamedTuple):
+    """One config."""
+
+    folder: str
+    model: str
+    loss: str
+    schedule: str
+    recipe: str
+    batch: int = 8
+
+    @property
+    def name(self) -> str:
+        """The name of the file, in MMSegmentation's scheme."""
+        run = f'1xb{self.batch}-{self.loss}-{self.schedule}'
+        return f'{self.model}_{run}_{self.folder}-{DATA[self.folder].crop}'
+
+
+MODELS = {
+    'deeplabv3_r101-d8': Model('DeepLabV3', 'R-101', 'M0'),
+    'deeplabv3_r50-d8': Model('DeepLabV3', 'R-50', 'M1'),
+    'deeplabv3_r18-d8': Model('DeepLabV3', 'R-18', 'M2'),
+    'deeplabv3_m-v2-d8': Model('DeepLabV3', 'MobileNetV2', 'M3'),
+    'pspnet_r18-d8': Model('PSPNet', 'R-18', 'M4'),
+    'unet_r50': Model('UNet', 'R-50', 'M5'),
+    'unet_r18': Model('UNet', 'R-18', 'M6'),
+    'unet_m-v2': Model('UNet', 'MobileNetV2', 'M7'),
+    'deeplabv3plus_r101-d8': Model('DeepLabV3+', 'R-101'),
+    'upernet_r50': Model('UPerNet', 'R-50'),
+    'segformer_mit-b2': Model('SegFormer', 'MiT-B2', auxiliary=False),
+    'deeplabv3_timm-r18d-d8': Model('DeepLabV3', 'timm R-18-D', 'M2'),
+    'upernet_mmpretrain-convnext-t': Model('UPerNet', 'MMPretrain ConvNeXt-T'),
+}
+DATA = {
+    'cityscapes': Data('Cityscapes', 19, '512x1024', 'Scored on val.'),
+    'voc12aug': Data('Pascal VOC 2012', 21, '512x512', 'Scored on val.'),
+    'deepglobe': Data(
+        'DeepGlobe Land',
+        6,
+        '512x512',
+        'Five folds: `DEEPGLOBE_FOLD=3` before a command chooses one, 0 without it.',
+    ),
+    'ade20k': Data(
+        'ADE20K', 150, '512x512', 'Scored on val. The paper has no figures here.'
+    ),
+}
+LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
+COMPARED = (
+    'sjl-bls',
+    'jml2-bls',
+    'lovasz',
+    'dice',
+    'mmseg-dice',
+    'tversky',
+    'focal',
+)
+
+
+def grid() -> Iterator[Leaf]:
+    """Every config, folder by folder."""
+    for folder, batch in (('cityscapes', 8), ('voc12aug', 16)):
+        for model in list(MODELS)[:5]:
+            more = COMPARED if model == 'deeplabv3_r18-d8' else ()
+            for loss in (*LOSSES, *more):
+                yield Leaf(folder, model, loss, '40k', folder)
+        for loss in ('mmseg-ce', 'jml', 'jml-bls'):
+            yield Leaf(
+                folder, 'deeplabv3_r18-d8', loss, 'mmseg40k', f'mmseg_{folder}', batch
+            )
+    yield Leaf('voc12aug', 'deeplabv3_timm-r18d-d8', 'jml-bls', '40k', 'voc12aug')
+    for model in ('unet_r50', 'unet_r18', 'unet_m-v2'):
+        for loss in LOSSES:
+            yield Leaf('deepglobe', model, loss, '10k', 'deepglobe')
+    for loss in ('ce', 'jml-bls'):
+        for model in ('deeplabv3_r50-d8', 'deeplabv3plus_r101-d8', 'upernet_r50'):
+            yield Leaf('ade20k', model, loss, '160k', 'ade20k')
+        yield Leaf('ade20k', 'segformer_mit-b2', loss, '160k', 'ade20k_adamw')
+    yield Leaf(
+        'ade20k', 'upernet_mmpretrain-convnext-t', 'jml-bls', '160k', 'ade20k_adamw'
+    )
+
+
+def config(leaf: Leaf) -> str:
+    """The text of a leaf."""
+    auxiliary = MODELS[leaf.model].auxiliary
+    baseline = leaf.recipe.startswith('mmseg_')
+
+    def head(name: str, loss: str) -> str:
+        classes = DATA[leaf.folder].num_classes
+        loss = f'{{{{_base_.{loss}}}}}'
+        return f'    {name}=dict(num_classes={classes}, loss_decode={loss}),\n'
+
+    text = f"""_base_ = [
+    '../../_base_/models/{leaf.model}.py',
+    '../../_base_/recipes/{leaf.recipe}.py',
+    '../../_base_/losses/{leaf.loss}.py',
+]
+model = dict(
+    data_preprocessor=dict(size={{{{_base_.crop_size}}}}),
+"""
+    if baseline:
+        text += head('decode_head', 'loss_decode')
+        text += head('auxiliary_head', 'baseline_aux')
+    elif auxiliary:
+        text += head('decode_head', 'loss_main') + head('auxiliary_head', 'loss_aux')
+    else:
+        text += head('decode_head', 'loss_decode')
+    if not baseline:
+        text += '    test_cfg={{_base_.test_window}},\n'
+    return f'{text})\n'
+
+
+def figures(leaf: Leaf) -> tuple[list[str], list[str]]:
+    """The paper's figures and the measured ones, a cell for each metric."""
+    paper = ''
+    if leaf.schedule != 'mmseg40k':
+        models = FIGURES['paper'].get(leaf.folder, {})
+        paper = models.get(MODELS[leaf.model].paper, {}).get(leaf.loss, '')
+    measured = FIGURES['measured'].get(leaf.name, '')
+    return _cells(paper, '-'), _cells(measured, 'not run')
+
+
+def _cells(figure: str, missing: str) -> list[str]:
+    return figure.split(' | ') if figure else [missing] * len(METRICS)
+
+
+def readme(folder: str, leaves: list[Leaf]) -> str:
+    """The README of a folder: what was published beside what was measured."""
+    data = DATA[folder]
+    head = ['model', 'config', *METRICS, *(f'{metric}, measured' for metric in METRICS)]
+    rows = []
+    for leaf in leaves:
+        model = MODELS[leaf.model]
+        number = model.paper if folder in FIGURES['paper'] else ''
+        label = f'{number} {model.method}, {model.encoder}'.strip()
+        link = f'[{leaf.loss}, {leaf.schedule}]({leaf.name}.py)'
+        paper, measured = figures(leaf)
+        rows.append([label, link, *paper, *measured])
+    return f"""<!-- written by tools/config_grid.py -->
+# {data.title}
+
+{data.note}
+
+Figures are per cent, mean ± standard deviation: first those that the paper gives
+([Wang, Ning and Blaschko](https://arxiv.org/abs/2302.05666), version 1), then those
+measured with these configs. What the names mean and how each loss is weighted stands in
+[docs/configs.md](../../../docs/configs.md).
+
+{_table(head, rows)}
+```bash
+python tools/train.py configs/jml/{folder}/{leaves[0].name}.py
+```
+"""
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ['---'] * len(head), *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def metafile(folder: str, leaves: list[Leaf]) -> str:
+    """What MIM reads: one entry for each config."""
+    collection = {
+        'Name': 'JML',
+        'Paper': {
+            'Title': 'Jaccard Metric Losses: Optimizing the Jaccard Index with Soft '
+            'Labels',
+            'URL': 'https://arxiv.org/abs/2302.05666',
+        },
+        'README': f'configs/jml/{folder}/README.md',
+    }
+    return '# written by tools/config_grid.py\n' + yaml.safe_dump(
+        {'Collections': [collection], 'Models': [_entry(leaf) for leaf in leaves]},
+        sort_keys=False,
+        allow_unicode=True,
+        width=88,
+    )
+
+
+def _entry(leaf: Leaf) -> dict:
+    model, title = MODELS[leaf.model], DATA[leaf.folder].title
+    paper, measured = (
+        {k: v for k, v in zip(METRICS, cells, strict=True) if v not in ('-', 'not run')}
+        for cells in figures(leaf)
+    )
+    entry = {
+        'Name': leaf.name,
+        'In Collection': 'JML',
+        'Config': f'configs/jml/{leaf.folder}/{leaf.name}.py',
+        'Metadata': {
+            'Training Data': title,
+            'Batch Size': leaf.batch,
+            'Iterations': int(leaf.schedule.removeprefix('mmseg').replace('k', '000')),
+            'Architecture': [model.encoder, model.method],
+            'Loss': leaf.loss,
+        },
+    }
+    if paper:
+        entry['Figures of the paper'] = paper
+    if measured:
+        task = 'Semantic Segmentation'
+        entry['Results'] = [{'Task': task, 'Dataset': title, 'Metrics': measured}]
+    return entry
+
+
+def overview(leaves: list[Leaf]) -> str:
+    """The grid as the docs show it: a row for each model of a folder."""
+    losses: dict[str, list[str]] = {}
+    for leaf in leaves:
+        pattern = leaf._replace(loss='LOSS').name
+        losses.setdefault(f'`jml/{leaf.folder}/{pattern}.py`', []).append(leaf.loss)
+    rows = [[pattern, ', '.join(found)] for pattern, found in losses.items()]
+    return _table(['config', 'LOSS'], rows)
+
+
+def outputs() -> dict[str, str]:
+    """The text of every file of the grid, by its path in the checkout."""
+    leaves = list(grid())
+    texts = {
+        f'configs/jml/{leaf.folder}/{leaf.name}.py': config(leaf) for leaf in leaves
+    }
+    for folder in DATA:
+        own = [leaf for leaf in leaves if leaf.folder == folder]
+        texts[f'configs/jml/{folder}/README.md'] = readme(folder, own)
+        texts[f'configs/jml/{folder}/metafile.yml'] = metafile(folder, own)
+    before, rest = (ROOT / DOC).read_text('utf-8').split(START)
+    after = rest.split(END)[1]
+    texts[DOC] = f'{before}{START}\n{overview(leaves)}\n{END}{after}'
+    return texts
+
+
+def stale() -> list[str]:
+    """What `main` would change, and the files of its folders that are not its own."""
+    texts = outputs()
+    changed = [
+        path
+        for path, text in texts.items()
+        if not (ROOT / path).is_file() or (ROOT / path).read_text('utf-8') != text
+    ]
+    folders = (ROOT / 'configs' / 'jml' / folder for folder in DATA)
+    found = (path for folder in folders for path in folder.glob('*.*'))
+    paths = (path.relative_to(ROOT).as_posix() for path in found)
+    return changed + [path for path in paths if path not in texts]
+
+
+def main() -> None:
+    """Write the files, or say which are out of date."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--check', action='store_true', help='write nothing')
+    if parser.parse_args().check:
+        sys.exit('\n'.join(stale()) or None)
+    for path, text in outputs().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, 'utf-8')
+
+
+if __name__ == '__main__':
+    main()
