@@ -2,6 +2,23 @@
 
 from .active_classes import MODES, ActiveClasses, active_classes
 from .boundary import boundary_mask, smooth
+from .calibration import (
+    FINE_BINS,
+    BinTable,
+    Closed,
+    accuracy,
+    adaptive_calibration_error,
+    bin_index,
+    bin_table,
+    bin_tables,
+    calibration_gap,
+    calibration_measures,
+    expected_calibration_error,
+    maximum_calibration_error,
+    mean_confidence,
+    merge_tables,
+    root_mean_square_calibration_error,
+)
 from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
 from .jaccard import (
@@ -17,24 +34,39 @@ from .ranks import sum_over_ranks
 from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
 
 __all__ = [
+    'FINE_BINS',
     'IGNORE_INDEX',
     'MODES',
     'REDUCTIONS',
     'VARIANTS',
     'ActiveClasses',
+    'BinTable',
     'ClassSums',
+    'Closed',
     'OverlapSums',
     'Target',
     'Variant',
+    'accuracy',
     'active_classes',
+    'adaptive_calibration_error',
+    'bin_index',
+    'bin_table',
+    'bin_tables',
     'boundary_mask',
+    'calibration_gap',
+    'calibration_measures',
     'class_sums',
     'cross_entropy',
+    'expected_calibration_error',
     'jaccard_loss',
     'kl_divergence',
+    'maximum_calibration_error',
+    'mean_confidence',
+    'merge_tables',
     'one_hot',
     'overlap_loss',
     'overlap_sums',
+    'root_mean_square_calibration_error',
     'smooth',
     'sum_over_ranks',
     'valid_mask',
