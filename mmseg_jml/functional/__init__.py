@@ -31,7 +31,9 @@ from .jaccard import (
     overlap_sums,
 )
 from .ranks import sum_over_ranks
+from .scaling import Scaling, fit_temperature, fit_vector_scaling, scale_logits
 from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
+from .uncertainty import class_probs, confidence_map, entropy_map
 
 __all__ = [
     'FINE_BINS',
@@ -44,6 +46,7 @@ __all__ = [
     'ClassSums',
     'Closed',
     'OverlapSums',
+    'Scaling',
     'Target',
     'Variant',
     'accuracy',
@@ -55,9 +58,14 @@ __all__ = [
     'boundary_mask',
     'calibration_gap',
     'calibration_measures',
+    'class_probs',
     'class_sums',
+    'confidence_map',
     'cross_entropy',
+    'entropy_map',
     'expected_calibration_error',
+    'fit_temperature',
+    'fit_vector_scaling',
     'jaccard_loss',
     'kl_divergence',
     'maximum_calibration_error',
@@ -67,6 +75,7 @@ __all__ = [
     'overlap_loss',
     'overlap_sums',
     'root_mean_square_calibration_error',
+    'scale_logits',
     'smooth',
     'sum_over_ranks',
     'valid_mask',
