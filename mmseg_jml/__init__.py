@@ -20,6 +20,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
     'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
     'datasets': ('SyntheticShapesDataset',),
+    'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
     'segmentors': ('CalibratedEncoderDecoder',),
 }
 

@@ -1,6 +1,7 @@
 """Pure functions of tensors: torch alone, no modules, no configs."""
 
 from .active_classes import MODES, ActiveClasses, active_classes
+from .bootstrap import percentile_interval, resample_counts
 from .boundary import boundary_mask, smooth
 from .calibration import (
     FINE_BINS,
@@ -30,6 +31,18 @@ from .jaccard import (
     overlap_loss,
     overlap_sums,
 )
+from .overlap import (
+    Areas,
+    class_areas,
+    fine_grained_measures,
+    picture_measures,
+)
+from .pixel_scores import (
+    PixelScores,
+    binary_scores,
+    classwise_tables,
+    softmax_scores,
+)
 from .ranks import sum_over_ranks
 from .scaling import Scaling, fit_temperature, fit_vector_scaling, scale_logits
 from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
@@ -42,10 +55,12 @@ __all__ = [
     'REDUCTIONS',
     'VARIANTS',
     'ActiveClasses',
+    'Areas',
     'BinTable',
     'ClassSums',
     'Closed',
     'OverlapSums',
+    'PixelScores',
     'Scaling',
     'Target',
     'Variant',
@@ -55,15 +70,19 @@ __all__ = [
     'bin_index',
     'bin_table',
     'bin_tables',
+    'binary_scores',
     'boundary_mask',
     'calibration_gap',
     'calibration_measures',
+    'class_areas',
     'class_probs',
     'class_sums',
+    'classwise_tables',
     'confidence_map',
     'cross_entropy',
     'entropy_map',
     'expected_calibration_error',
+    'fine_grained_measures',
     'fit_temperature',
     'fit_vector_scaling',
     'jaccard_loss',
@@ -74,9 +93,13 @@ __all__ = [
     'one_hot',
     'overlap_loss',
     'overlap_sums',
+    'percentile_interval',
+    'picture_measures',
+    'resample_counts',
     'root_mean_square_calibration_error',
     'scale_logits',
     'smooth',
+    'softmax_scores',
     'sum_over_ranks',
     'valid_mask',
 ]

@@ -24,7 +24,7 @@ FINE_BINS = 2**14
 class BinTable(NamedTuple):
     """What fell into each bin: (B,), or (*,B) for several tables of the same bins."""
 
-    count: Tensor  # int64, predictions
+    count: Tensor  # type: ignore[assignment]  # int64, predictions
     confidence: Tensor  # float64, the sum of their confidences
     correct: Tensor  # int64, how many of them were right
 
@@ -133,10 +133,16 @@ def merge_tables(tables: Iterable[BinTable]) -> BinTable:
     >>> merge_tables([one, one]).count
     tensor([0, 2])
     """
-    parts = list(tables)
-    if not parts:
+    total = None
+    for table in tables:
+        total = table if total is None else _add(total, table)
+    if total is None:
         raise ValueError('`tables` must hold at least one table, got none')
-    return BinTable(*(torch.stack(part).sum(0) for part in zip(*parts, strict=True)))
+    return total
+
+
+def _add(one: BinTable, other: BinTable) -> BinTable:
+    return BinTable(*(a + b for a, b in zip(one, other, strict=True)))
 
 
 def calibration_measures(tables: BinTable) -> dict[str, Tensor]:
@@ -238,7 +244,7 @@ def adaptive_calibration_error(fine: BinTable, num_bins: int = 10) -> float | No
     proportion, which treats its predictions, at most 1/F apart, as tied. An empty table
     gives None.
 
-    >>> rows = torch.tensor([0.6, 0.7, 0.8, 1.0]), torch.tensor([True, False, True, True])
+    >>> rows = torch.tensor([0.6, 0.7, 0.8, 1.0]), torch.tensor([1, 0, 1, 1]).bool()
     >>> round(adaptive_calibration_error(bin_table(*rows, num_bins=FINE_BINS), 2), 4)
     0.125
     """
