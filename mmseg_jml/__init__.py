@@ -22,6 +22,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     'datasets': ('SyntheticShapesDataset',),
     'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
     'segmentors': ('CalibratedEncoderDecoder',),
+    'hooks': ('CalibrationHook',),
 }
 
 
