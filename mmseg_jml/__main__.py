@@ -1,4 +1,4 @@
-"""`python -m mmseg_jml configs|train|test|predict|doctor`."""
+"""The commands of `python -m mmseg_jml`."""
 
 import argparse
 import sys
@@ -7,7 +7,15 @@ from pathlib import Path
 
 from . import __version__
 
-COMMANDS = ('configs', 'train', 'test', 'predict', 'doctor')
+COMMANDS = (
+    'configs',
+    'train',
+    'test',
+    'predict',
+    'calibrate',
+    'plot-calibration',
+    'doctor',
+)
 USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
@@ -16,6 +24,9 @@ commands:
   test CONFIG CHECKPOINT ...  evaluate a checkpoint
   predict CONFIG CHECKPOINT FOLDER ...
                               predict pictures without labels: classes, confidence
+  calibrate CONFIG CHECKPOINT ...
+                              fit a temperature on held-out pictures, write a config
+  plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -40,6 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.predict import run_prediction
 
         return run_prediction(args.rest, prog=prog)
+    if args.command == 'calibrate':
+        from .cli.calibrate import run_calibration
+
+        return run_calibration(args.rest, prog=prog)
+    if args.command == 'plot-calibration':
+        from .cli.plot_calibration import run_plot
+
+        return run_plot(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test

@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmseg_jml.__main__ import main
 from mmseg_jml.cli import predict as predict_module
+from mmseg_jml.cli.plot_calibration import run_plot
 from mmseg_jml.cli.predict import run_prediction
 from tests.processes import ROOT, run_python
 from tests.tools.models import BINARY, write_checkpoint, write_config, write_pictures
@@ -70,6 +71,12 @@ def test_the_arrays_name_the_classes(case):
     assert found['classes'].tolist() == ['background', 'line', 'star', 'disk']
     assert found['palette'].shape == (4, 3)
     assert found['num_classes'] == 4
+
+
+def test_the_arrays_can_be_compared_with_another_runs(case):
+    predict('--format', 'npz')
+    assert run_plot(['maps', 'pictures/a.png', 'A=out/a.npz', 'B=out/a.npz']) == 0
+    assert pixels('maps.png').std() > 10
 
 
 def test_the_pngs_hold_the_arrays(case):
