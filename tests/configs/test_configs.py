@@ -143,9 +143,15 @@ def test_every_split_has_the_same_data_set_but_for_the_split(cfg):
     assert same(cfg.val_dataloader) == same(cfg.test_dataloader)
 
 
-def test_test_and_validation_are_scored_alike_by_mean_iou(cfg):
+def test_test_and_validation_are_scored_alike_by_mean_iou_and_calibration(cfg):
     assert cfg.val_evaluator == cfg.test_evaluator
-    assert cfg.val_evaluator == {'type': 'IoUMetric', 'iou_metrics': ['mIoU']}
+    iou, calibration = cfg.val_evaluator
+    assert iou == {'type': 'IoUMetric', 'iou_metrics': ['mIoU']}
+    assert calibration == {'type': 'CalibrationMetric'}
+
+
+def test_what_is_measured_of_calibration_is_drawn(cfg):
+    assert cfg.custom_hooks == [{'type': 'CalibrationHook'}]
 
 
 def test_augmentation_at_test_time_sees_each_picture_and_its_mirror_image(cfg):
