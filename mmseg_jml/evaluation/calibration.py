@@ -178,18 +178,18 @@ class CalibrationMetric(BaseMetric):
         )
         num_classes = max(logits.shape[1], 2)
         if self.adaptive:
-            entry = entry._replace(fine=pack(tables(part, 2, num_bins=FINE_BINS)))
+            entry.fine = pack(tables(part, 2, num_bins=FINE_BINS))
         if self.per_class:
             group = prediction.where(valid, num_classes)
-            entry = entry._replace(per_class=pack(tables(group, num_classes, **bins)))
+            entry.per_class = pack(tables(group, num_classes, **bins))
         if self.class_wise:
             table = classwise_tables(
                 logits, label, ignore_index=self.ignore_index, **bins
             )
-            entry = entry._replace(class_wise=pack(table))
+            entry.class_wise = pack(table)
         if self.per_image_csv:
             areas = class_areas(prediction, label, num_classes, self.ignore_index)
-            entry = entry._replace(areas=pack_areas(areas))
+            entry.areas = pack_areas(areas)
         return entry
 
     def compute_metrics(self, results: list[ImageEntry]) -> dict[str, float]:

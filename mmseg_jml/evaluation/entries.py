@@ -1,6 +1,7 @@
 """What the calibration metric keeps of a picture, and what it makes of many."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ from ..functional.calibration import BinTable, calibration_measures, merge_table
 Region = Literal['all', 'boundary', 'interior']
 
 
-class PackedTable(NamedTuple):
+@dataclass(frozen=True)
+class PackedTable:
     """A table without its empty bins, as arrays: a tensor costs 400 bytes to pickle."""
 
     shape: tuple[int, ...]
@@ -33,7 +35,7 @@ def unpack(packed: PackedTable) -> BinTable:
     """The table that was packed."""
     index = torch.from_numpy(packed.index).long()
     parts = []
-    for filled in packed[2:]:
+    for filled in (packed.count, packed.confidence, packed.correct):
         values = torch.from_numpy(filled)
         whole = torch.zeros(packed.shape, dtype=values.dtype)
         whole.view(-1)[index] = values
@@ -41,8 +43,12 @@ def unpack(packed: PackedTable) -> BinTable:
     return BinTable(*parts)
 
 
-class ImageEntry(NamedTuple):
-    """One picture: counts and sums. Parts are the interior and the boundary."""
+@dataclass
+class ImageEntry:
+    """One picture: counts and sums. Parts are the interior and the boundary.
+
+    No NamedTuple: MMEngine makes plain tuples of those when it collects the ranks.
+    """
 
     name: str
     parts: PackedTable  # (2,B)

@@ -155,7 +155,8 @@ def calibration_measures(tables: BinTable) -> dict[str, Tensor]:
     >>> {name: round(x.item(), 2) for name, x in calibration_measures(table).items()}
     {'ECE': 0.35, 'MCE': 0.6, 'RMSCE': 0.43, 'Gap': 0.25, 'Conf': 0.75, 'Acc': 0.5}
     """
-    total = tables.count.sum(-1).clamp(min=1)
+    # Two integers would be divided in float32.
+    total = tables.count.sum(-1).clamp(min=1).double()
     difference = tables.confidence - tables.correct
     gap = difference / tables.count.clamp(min=1)
     return {

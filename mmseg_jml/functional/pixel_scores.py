@@ -1,9 +1,8 @@
 """How sure and how right a prediction is at each pixel, in one read of the logits.
 
-Every step works on whole rows of pixels, class after class, so that a pixel's numbers
-do not depend on the picture or the chunk it came in: torch's own sum over classes adds
-in another order at the end of a row than in its middle, and a confidence that rounds
-differently may change its bin.
+A pixel's numbers do not depend on the picture or the chunk it came in: classes are
+added one after the other. Torch's softmax and sum round differently at the end of a row
+than in its middle, and a confidence that rounds differently may change its bin.
 """
 
 from collections.abc import Iterator
@@ -12,12 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .calibration import BinTable, Closed, bin_tables, check_bins, merge_tables
+from .calibration import BinTable, Closed, bin_index, check_bins, merge_tables
 from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
 
-# Rows of half a megabyte: a few of them fit the cache, and two threads share one.
-CHUNK = 2**17
+# Torch shares an operation on 2**15 numbers or more among threads, and waits for them
+# all: rows below that are 3 us on one core, and a busy core does not hold them up.
+CHUNK = 2**15 - 2**6
+CUDA_CHUNK = 2**20
+LANES = 8
 
 
 class PixelScores(NamedTuple):
@@ -71,26 +73,37 @@ def softmax_scores(
 
 def _softmax_chunk(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
     """Scores of one chunk: z (C,L), label (L,), prediction (L,) or None."""
-    largest = z.amax(0)
-    norm, squares = torch.zeros_like(largest), torch.zeros_like(largest)
-    term = torch.empty_like(largest)
-    for row in z:
-        torch.sub(row, largest, out=term).exp_()
-        norm.add_(term)
-        squares.addcmul_(term, term)
-    own = _pick(z, label).sub_(largest)
-    nll = norm.log().sub_(own)
-    scale = norm.reciprocal_()
-    label_probs = own.exp_().mul_(scale)
-    brier = squares.mul_(scale).mul_(scale).sub_(label_probs, alpha=2).add_(1)
+    x, largest, norm = _exponentials(z)
+    squares = torch.zeros_like(norm)
+    for row in x:
+        squares.addcmul_(row, row)
+    scale = norm.reciprocal()
+    own = _pick(x, label).mul_(scale)
+    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1)
     if prediction is None:
         prediction = torch.zeros_like(label)
         for c in reversed(range(len(z))):  # the first of a tie is written last
             prediction.masked_fill_(z[c] == largest, c)
-        confidence = scale
-    else:
-        confidence = _pick(z, prediction).sub_(largest).exp_().mul_(scale)
-    return PixelScores(confidence, prediction == label, nll, brier.clamp_(min=0))
+    return PixelScores(
+        confidence=_pick(x, prediction).mul_(scale),
+        correct=prediction == label,
+        # From the logits: a probability may be too small for its logarithm.
+        nll=norm.log_().sub_(_pick(z, label).sub_(largest)),
+        brier=brier.clamp_(min=0),
+    )
+
+
+def _exponentials(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(z - largest) of z (C,L), the largest logits (L,), the sum over classes (L,).
+
+    Added class after class, so that a pixel's sum does not depend on where it lies.
+    """
+    largest = z.amax(0)
+    x = torch.sub(z, largest).exp_()
+    norm = torch.zeros_like(largest)
+    for row in x:
+        norm.add_(row)
+    return x, largest, norm
 
 
 def binary_scores(
@@ -164,30 +177,41 @@ def classwise_tables(
     flat, tables = logits.flatten(2), []
     for image, part in _chunks(rows):
         z = flat[image, :, part].to(working_dtype(logits.dtype))
-        probs = torch.cat([1 - z, z]) if binary else _softmax(z)
-        group = ignored[image, part]
-        of_classes = [
-            bin_tables(
-                probs[c],
-                rows[image, part] == c,
-                group,
-                1,
-                num_bins=num_bins,
-                closed=closed,
-            )
-            for c in range(num_classes)
-        ]
-        tables.append(BinTable(*(torch.cat(p) for p in zip(*of_classes, strict=True))))
+        if binary:
+            probs = torch.cat([1 - z, z])
+        else:
+            probs, _, norm = _exponentials(z)
+            probs *= norm.reciprocal_()
+        tables.append(
+            _classwise(probs, rows[image, part], ignored[image, part], num_bins, closed)
+        )
     return merge_tables(tables)
 
 
-def _softmax(z: Tensor) -> Tensor:
-    """Softmax over the classes of z (C,L), which sums class after class."""
-    x = torch.sub(z, z.amax(0)).exp_()
-    norm = torch.zeros_like(x[0])
-    for row in x:
-        norm.add_(row)
-    return x.mul_(norm.reciprocal_())
+def _classwise(
+    probs: Tensor, label: Tensor, ignored: Tensor, num_bins: int, closed: Closed
+) -> BinTable:
+    """The tables of a chunk: probs (C,L), label and ignored (L,)."""
+    # Most probabilities are near 0, and adding to the bin that was just added to waits:
+    # neighbours go to lanes of their own. What is ignored goes past a lane's bins.
+    lanes = torch.arange(len(label), device=label.device) % LANES
+    offset = (2 * lanes + ignored) * num_bins
+
+    def total(index: Tensor, weights: Tensor | None = None) -> Tensor:
+        sums = torch.bincount(index, weights, minlength=2 * LANES * num_bins)
+        return sums.view(LANES, 2, num_bins)[:, 0].sum(0)
+
+    rows = [bin_index(row, num_bins, closed).add_(offset) for row in probs]
+    own = bin_index(_pick(probs, label), num_bins, closed)
+    own += (label + ignored * len(probs)) * num_bins
+    correct = torch.bincount(own, minlength=2 * probs.shape[0] * num_bins)
+    return BinTable(
+        torch.stack([total(index) for index in rows]),
+        torch.stack(
+            [total(index, row.double()) for index, row in zip(rows, probs, strict=True)]
+        ),
+        correct.view(2, -1, num_bins)[0],
+    )
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:
@@ -203,10 +227,11 @@ def _empty(like: Tensor, dtype: torch.dtype) -> PixelScores:
 
 
 def _chunks(rows: Tensor) -> Iterator[tuple[int, slice]]:
+    """The images and the pixels of each that are worked on together."""
     images, pixels = rows.shape
-    length = pixels if rows.is_cuda else CHUNK
+    length = CUDA_CHUNK if rows.is_cuda else CHUNK
     for image in range(images):
-        for start in range(0, pixels, max(length, 1)):
+        for start in range(0, pixels, length):
             yield image, slice(start, start + length)
 
 
