@@ -64,7 +64,9 @@ def bin_index(
     if confidence.dtype == torch.float64:
         # A product would round 0.29 * 100 down to 28.999.
         edges = torch.arange(1, num_bins, device=confidence.device).double() / num_bins
-        return torch.bucketize(confidence, edges, right=closed == 'left')
+        # Of a view bucketize makes a copy too, but warns.
+        values = confidence.contiguous()
+        return torch.bucketize(values, edges, right=closed == 'left')
     place = confidence.double().mul_(num_bins)  # exact: 24 + 20 bits
     if closed == 'left':
         return place.long().clamp_(0, num_bins - 1)
@@ -253,8 +255,8 @@ def adaptive_calibration_error(fine: BinTable, num_bins: int = 10) -> float | No
     total = mass[-1]
     if not total:
         return None
-    share = torch.arange(1, num_bins + 1, device=mass.device) / num_bins
-    border = share.double() * total
+    groups = torch.arange(1, num_bins + 1, device=mass.device)
+    border = groups.double() * total / num_bins
     # The narrow bin that each border falls into, and how much of it lies below.
     index = torch.searchsorted(mass, border).clamp_(max=len(mass) - 1)
     count = fine.count[index]
