@@ -99,7 +99,9 @@ def fit_vector_scaling(logits: Tensor, label: Tensor) -> Scaling:
     classes = logits.shape[1]
     present = torch.bincount(label.long(), minlength=classes).gt(0).double()
     adding_up_to_0 = present.diag() - present.outer(present) / present.sum()
-    moves = torch.block_diag(present.diag(), adding_up_to_0)
+    moves = torch.zeros(2 * classes, 2 * classes, dtype=torch.float64)
+    moves[:classes, :classes] = present.diag()
+    moves[classes:, classes:] = adding_up_to_0
     start = torch.cat([present.new_full((classes,), inverse), torch.zeros(classes)])
     scale, offset = _minimise(logits, label, moves, start).chunk(2)
     if binary:  # the background's logit is 0 whatever its scale
@@ -162,9 +164,9 @@ def _nll(
     scale, offset = parameters.chunk(2)
     total, gradient = 0.0, torch.zeros_like(parameters)
     curvature = torch.zeros(len(parameters), len(parameters), dtype=torch.float64)
-    chunks = zip(logits.split(PIXELS_AT_ONCE), label.split(PIXELS_AT_ONCE), strict=True)
-    for some, ids in chunks:
-        z, ids = some.double(), ids.long().unsqueeze(1)
+    for begin in range(0, len(label), PIXELS_AT_ONCE):
+        part = slice(begin, begin + PIXELS_AT_ONCE)
+        z, ids = logits[part].double(), label[part].long().unsqueeze(1)
         log_probs = F.log_softmax(z * scale + offset, dim=1)
         own = log_probs.gather(1, ids)
         probs = log_probs.exp_()

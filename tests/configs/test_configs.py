@@ -155,7 +155,7 @@ def test_what_is_measured_of_calibration_is_drawn(cfg):
 
 
 def test_augmentation_at_test_time_sees_each_picture_and_its_mirror_image(cfg):
-    assert cfg.tta_model.type == 'SegTTAModel'
+    assert cfg.tta_model.type == 'MergedSegTTAModel'
     load, augment = cfg.tta_pipeline
     alone = [group[0] for group in augment.transforms if len(group) == 1]
     assert [load, *alone] == cfg.test_pipeline
