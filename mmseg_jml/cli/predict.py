@@ -258,7 +258,7 @@ def coloured(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> Any:
     from PIL import Image
 
     image = Image.fromarray(ids)
-    if palette and ids.dtype == np.uint8:
+    if len(palette) and ids.dtype == np.uint8:
         image.putpalette([channel for colour in palette for channel in colour])
     return image
 

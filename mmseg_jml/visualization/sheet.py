@@ -22,7 +22,11 @@ HATCH_PERIOD = 6  # pixels
 HATCH_COLOURS = np.array([(255, 255, 255), (20, 20, 20)], np.uint8)
 CONFIDENCE_COLOURS = 'viridis'  # even in lightness, for any colour vision
 RIGHT_COLOUR = (45, 45, 45)  # behind which the surest errors, the lightest, stand out
-CELL_HEIGHT = 1.35  # inches
+IGNORED = Patch(facecolor='white', hatch='////', label='ignored')
+RIGHT = Patch(
+    facecolor=[channel / 255 for channel in RIGHT_COLOUR], label='in errors: right'
+)
+CELL_HEIGHTS = 1.35, 2.2  # inches, on sheets of several rows and of one or two
 
 
 def prediction_sheet(
@@ -69,7 +73,8 @@ def prediction_sheet(
     titles = ['picture', *([] if labels is None else ['label'])]
     titles += [f'{run}: {what}' for run in runs for what in maps]
     aspect = pictures[0].shape[1] / pictures[0].shape[0]
-    size = (CELL_HEIGHT * aspect * len(titles) + 0.8, CELL_HEIGHT * len(pictures) + 0.8)
+    cell = CELL_HEIGHTS[len(pictures) < 3]
+    size = (cell * aspect * len(titles) + 0.8, cell * len(pictures) + 0.8)
     figure = Figure(figsize=size, dpi=130, layout='constrained')
     grid = figure.subplots(len(pictures), len(titles), squeeze=False)
     scale = Normalize(1 / max(len(classes), 2), 1)
@@ -89,7 +94,9 @@ def prediction_sheet(
         axes.set_title(title, fontsize=10)
     for axes in grid.flat:
         axes.set_axis_off()
-    _explain(figure, grid[:, -1], scale, classes, palette, maps)
+    others = [] if labels is None else [IGNORED]
+    others += [RIGHT] if 'error' in maps else []
+    _explain(figure, grid[:, -1], scale, classes, palette, others)
     return figure
 
 
@@ -158,7 +165,7 @@ def _explain(
     scale: Normalize,
     classes: Sequence[str],
     palette: Sequence[Colour],
-    maps: Sequence[Map],
+    others: Sequence[Patch],
 ) -> None:
     """Add what the colours mean."""
     colours = [tuple(channel / 255 for channel in colour) for colour in palette]
@@ -166,10 +173,7 @@ def _explain(
         Patch(facecolor=colour, edgecolor='black', linewidth=0.5, label=name)
         for colour, name in zip(colours, classes, strict=True)
     ]
-    patches.append(Patch(facecolor='white', hatch='////', label='ignored'))
-    if 'error' in maps:
-        grey = tuple(channel / 255 for channel in RIGHT_COLOUR)
-        patches.append(Patch(facecolor=grey, label='in errors: right'))
+    patches += others
     figure.legend(
         handles=patches,
         loc='outside lower center',

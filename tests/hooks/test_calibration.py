@@ -39,7 +39,8 @@ def run(folder, changes=None, job='train'):
     cfg = Config.fromfile(ROOT / 'tests/tools/tiny.py')
     cfg.merge_from_dict(copy.deepcopy(CHANGES | (changes or {})))
     cfg.work_dir = str(folder)
-    cfg.visualizer.name = str(folder)  # one of each name in a process
+    # A process has one runner and one visualizer of each name.
+    cfg.experiment_name = cfg.visualizer.name = str(folder).replace('/', '-')
     runner = Runner.from_cfg(cfg)
     runner.scores = getattr(runner, job)()
     return runner
@@ -224,3 +225,22 @@ def test_an_evaluator_without_the_metric_is_refused_at_once(tmp_path, job, split
 def test_pictures_that_are_none_are_refused(pictures, error, words):
     with pytest.raises(error, match=words):
         CalibrationHook(pictures=pictures)
+
+
+def test_maps_of_every_rank_are_shown(tmp_path, monkeypatch):
+    def gather(kept):
+        assert set(kept) == {0, 3}
+        return [{3: kept[3]}, {0: kept[0]}]
+
+    monkeypatch.setattr('mmseg_jml.hooks.calibration.all_gather_object', gather)
+    runner, (pictures, *_) = kept_maps(tmp_path, monkeypatch, 2)
+    dataset = runner.test_dataloader.dataset
+    for shown, index in zip(pictures, (0, 3), strict=True):
+        expected = dataset[index]['inputs'].numpy()[::-1].transpose(1, 2, 0)
+        assert np.array_equal(shown, expected)
+
+
+def test_other_ranks_write_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmseg_jml.hooks.calibration.is_main_process', lambda: False)
+    run(tmp_path, job='test')
+    assert not (tmp_path / 'calibration').exists()
