@@ -26,6 +26,9 @@ REGISTERED: dict[str, tuple[str, ...]] = {
         'optional_backbone',
     ),
     'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
+    'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
+    'segmentors': ('CalibratedEncoderDecoder',),
+    'hooks': ('CalibrationHook',),
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m mmseg_jml configs|train|test|doctor`."""
+"""The commands of `python -m mmseg_jml`."""
 
 import argparse
 import sys
@@ -7,12 +7,26 @@ from pathlib import Path
 
 from . import __version__
 
+COMMANDS = (
+    'configs',
+    'train',
+    'test',
+    'predict',
+    'calibrate',
+    'plot-calibration',
+    'doctor',
+)
 USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
   configs [DEST] [--force]    list the shipped configs, or copy the tree to DEST
   train CONFIG ...            train; CONFIG is a file or a path in the shipped tree
   test CONFIG CHECKPOINT ...  evaluate a checkpoint
+  predict CONFIG CHECKPOINT FOLDER ...
+                              predict pictures without labels: classes, confidence
+  calibrate CONFIG CHECKPOINT ...
+                              fit a temperature on held-out pictures, write a config
+  plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -22,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(prog='python -m mmseg_jml', usage=USAGE)
     parser.add_argument('--version', action='version', version=__version__)
-    parser.add_argument('command', choices=('configs', 'train', 'test', 'doctor'))
+    parser.add_argument('command', choices=COMMANDS)
     parser.add_argument('rest', nargs=argparse.REMAINDER)
     args = parser.parse_args(argv)
     # Each command imports what it needs: listing configs must not wait for torch.
@@ -32,10 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.doctor import doctor
 
         return doctor(args.rest)
+    prog = f'python -m mmseg_jml {args.command}'
+    if args.command == 'predict':
+        from .cli.predict import run_prediction
+
+        return run_prediction(args.rest, prog=prog)
+    if args.command == 'calibrate':
+        from .cli.calibrate import run_calibration
+
+        return run_calibration(args.rest, prog=prog)
+    if args.command == 'plot-calibration':
+        from .cli.plot_calibration import run_plot
+
+        return run_plot(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test
-    job(args.rest, prog=f'python -m mmseg_jml {args.command}')
+    job(args.rest, prog=prog)
     return 0
 
 

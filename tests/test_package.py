@@ -84,6 +84,8 @@ def test_functional_works_without_mmseg(without_mmseg, tmp_path):
         'import mmseg_jml.losses.jaccard',
         'from mmseg_jml.labels import LabelSmoothing',
         'from mmseg_jml.datasets import SyntheticShapesDataset',
+        'from mmseg_jml.segmentors import CalibratedEncoderDecoder',
+        'from mmseg_jml.hooks import CalibrationHook',
     ],
 )
 def test_a_registered_name_says_how_to_install_mmseg(code, without_mmseg, tmp_path):
@@ -99,7 +101,15 @@ def test_doctor_works_without_mmseg(without_mmseg, tmp_path):
     assert all(command in done.stdout for command in INSTALL)
 
 
-@pytest.mark.parametrize('command', [('train', 'x.py'), ('test', 'x.py', 'x.pth')])
+@pytest.mark.parametrize(
+    'command',
+    [
+        ('train', 'x.py'),
+        ('test', 'x.py', 'x.pth'),
+        ('predict', 'x.py', 'x.pth', 'pictures'),
+        ('calibrate', 'x.py', 'x.pth'),
+    ],
+)
 def test_the_tools_say_how_to_install_mmseg(command, without_mmseg, tmp_path):
     done = run_python('-m', 'mmseg_jml', *command, cwd=tmp_path, path=without_mmseg)
     assert done.returncode == 1

@@ -1,6 +1,6 @@
 """Train CE and JML-BLS on synthetic pictures, compare them: `python tools/demo.py`.
 
-Takes a few minutes on two CPU cores. Writes a table and a picture to `work_dirs/demo`.
+Takes a few minutes on two CPU cores. A table and two figures go to `work_dirs/demo`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import csv
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,10 +25,20 @@ RUNS = {
     'CE': f'configs/demo/{MODEL}_1xb4-ce-600_{DATA}.py',
     'JML-BLS': f'configs/demo/{MODEL}_1xb4-jml-bls-600_{DATA}.py',
 }
-METRICS = {'Acc': 'aAcc', 'mIoU': 'mIoU'}
+METRICS = {
+    'Acc': 'aAcc',
+    'mIoU': 'mIoU',
+    'ECE': 'calib/ECE',
+    'BECE': 'calib/BECE',
+}
+DIAGRAMS = {'all': 'all pixels', 'boundary': 'boundary pixels'}
+LEGEND = """Per cent, on the synthetic test pictures. ECE says how far confidence is
+from accuracy, BECE the same at the boundaries of objects: the lower the better."""
+UNSHOWN = re.compile(r'calib/(?!B?ECE:)\w+: \S+\s*')  # two dozen figures in a line
 SHOWN = 4  # pictures on the sheet
 NEXT = """What to try next
-  see the pictures      {sheet}
+  see the pictures      {work_dir}/sheet.png
+  see the calibration   {work_dir}/reliability.png
   another smoothing     python tools/train.py {config} \\
                             --work-dir {work_dir}/weaker --cfg-options \\
                             model.decode_head.loss_decode.label_smoothing.epsilon=0.1
@@ -43,6 +54,7 @@ class Result(NamedTuple):
     labels: list[np.ndarray]  # (H, W)
     predictions: list[tuple[np.ndarray, np.ndarray]]  # prediction, confidence
     metainfo: dict
+    tables: dict  # bins of confidence, by the pixels they hold
 
 
 def main() -> None:
@@ -62,9 +74,10 @@ def main() -> None:
         print(f'Testing {name} on pictures it has not seen ...', flush=True)
         results[name] = evaluate(config, args.work_dir / name.lower(), args.max_iters)
     write_table(results, args.work_dir)
-    sheet = write_sheet(results, args.work_dir)
+    write_sheet(results, args.work_dir)
+    write_diagrams(results, args.work_dir)
     print(f'\nDone in {time.monotonic() - start:.0f} s.\n')
-    print(NEXT.format(sheet=sheet, config=RUNS['JML-BLS'], work_dir=args.work_dir))
+    print(NEXT.format(config=RUNS['JML-BLS'], work_dir=args.work_dir))
 
 
 def train(name: str, config: str, folder: Path, max_iters: int) -> None:
@@ -92,7 +105,8 @@ def train(name: str, config: str, folder: Path, max_iters: int) -> None:
             log.write(line)
             last.append(line)
             if 'Iter(' in line:
-                print(f'  {name:8}', line.split(' - ')[-1].strip(), flush=True)
+                shown = UNSHOWN.sub('', line.split(' - ')[-1])
+                print(f'  {name:8}', shown.strip(), flush=True)
     if process.returncode:
         sys.exit(f'{"".join(last)}\nTraining {name} failed: see {folder}/output.txt')
 
@@ -117,11 +131,14 @@ def _evaluate(config: str, folder: Path, max_iters: int) -> Result:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    from mmseg_jml.visualization import read_bin_tables
+
     cfg = Config.fromfile(ROOT / config)
     cfg.work_dir = str(folder / 'test')
     cfg.load_from = str(checkpoint(folder, max_iters))
     runner = Runner.from_cfg(cfg)
     scores = runner.test()
+    bins = folder / f'test/calibration/test_iter_{max_iters}_bins.csv'
     dataset = runner.test_dataloader.dataset
     shown = [predict(runner.model, dataset[index]) for index in varied(dataset)]
     pictures, labels, predictions = zip(*shown, strict=True)
@@ -131,6 +148,7 @@ def _evaluate(config: str, folder: Path, max_iters: int) -> Result:
         list(labels),
         list(predictions),
         dataset.metainfo,
+        read_bin_tables(bins),
     )
 
 
@@ -166,7 +184,7 @@ def write_table(results: dict[str, Result], work_dir: Path) -> None:
     ]
     lines.insert(1, '| ' + ' | '.join('-' * 7 + ':' for _ in header) + ' |')
     table = '\n'.join(lines)
-    print(f'\n{table}\n\nPer cent, on the synthetic test pictures.', flush=True)
+    print(f'\n{table}\n\n{LEGEND}', flush=True)
     (work_dir / 'results.md').write_text(f'{table}\n')
     with (work_dir / 'results.csv').open('w', newline='') as file:
         csv.writer(file).writerows([header, *rows])
@@ -186,6 +204,20 @@ def write_sheet(results: dict[str, Result], work_dir: Path) -> Path:
     )
     path = work_dir / 'sheet.png'
     figure.savefig(path)
+    return path
+
+
+def write_diagrams(results: dict[str, Result], work_dir: Path) -> Path:
+    """Save reliability diagrams, a column for each run; return where."""
+    from mmseg_jml.visualization import reliability_diagram
+
+    panels = {
+        f'{run}: {title}': result.tables[pixels]
+        for pixels, title in DIAGRAMS.items()
+        for run, result in results.items()
+    }
+    path = work_dir / 'reliability.png'
+    reliability_diagram(panels, columns=len(results)).savefig(path)
     return path
 
 

@@ -14,4 +14,4 @@ log_level = 'INFO'
 load_from = None
 resume = False
 randomness = dict(seed=0)
-tta_model = dict(type='SegTTAModel')
+tta_model = dict(type='MergedSegTTAModel')

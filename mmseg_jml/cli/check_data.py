@@ -133,7 +133,7 @@ def _rows(report: SplitReport) -> list[tuple[str, ...]]:
 
 def _write(report: SplitReport, out_dir: Path) -> None:
     """Save the report, its table, and a sheet of pictures under their labels."""
-    from ..datasets.files import write_whole
+    from ..files import write_whole
 
     write_whole(out_dir / f'{report.name}.md', f'{_text(report)}\n'.encode())
     if report.classes:

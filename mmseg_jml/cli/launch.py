@@ -27,13 +27,13 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Train as the command line `argv` says."""
-    _prepare_mmseg()
+    prepare_mmseg()
     args = _train_parser(prog).parse_args(argv)
     cfg = _load(args)
     from .options import apply_train_options
     from .preflight import check_data_sets, prepare_launcher
 
-    with _errors_as_sentence():
+    with errors_as_sentence():
         apply_train_options(cfg, args)
         if _is_first_process():
             check_data_sets(cfg)
@@ -44,13 +44,13 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
 
 def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Evaluate a checkpoint as the command line `argv` says."""
-    _prepare_mmseg()
+    prepare_mmseg()
     args = _test_parser(prog).parse_args(argv)
     cfg = _load(args)
     from .options import apply_test_options
     from .preflight import prepare_launcher
 
-    with _errors_as_sentence():
+    with errors_as_sentence():
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
     _runner(cfg).test()
@@ -58,7 +58,7 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
 
 
 @contextlib.contextmanager
-def _errors_as_sentence() -> Iterator[None]:
+def errors_as_sentence() -> Iterator[None]:
     """End the process with the message alone: these errors are the user's to mend."""
     try:
         yield
@@ -66,8 +66,9 @@ def _errors_as_sentence() -> Iterator[None]:
         sys.exit(f'error: {error}')
 
 
-def _prepare_mmseg() -> None:
-    with _errors_as_sentence():
+def prepare_mmseg() -> None:
+    """Register everything; without MMSegmentation end with how to install it."""
+    with errors_as_sentence():
         require_mmseg()
     # `python -m mmseg_jml` has not registered anything when it was imported.
     from .. import register
@@ -75,20 +76,25 @@ def _prepare_mmseg() -> None:
     register()
 
 
-def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the config and what changes it."""
     from mmengine.config import DictAction
 
-    parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument('config', help='a file, or a path in the shipped tree')
-    parser.add_argument(
-        '--work-dir', help='logs and checkpoints (default: work_dirs/<name of config>)'
-    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
         help='change settings of the config, e.g. train_cfg.max_iters=100',
+    )
+
+
+def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add_config_arguments(parser)
+    parser.add_argument(
+        '--work-dir', help='logs and checkpoints (default: work_dirs/<name of config>)'
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument(
@@ -121,14 +127,20 @@ def _test_parser(prog: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _load(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace) -> tuple[Path, Config]:
+    """The config file that `add_config_arguments` asked for, and what it says."""
     from mmengine.config import Config
 
-    with _errors_as_sentence():
+    with errors_as_sentence():
         path = find_config(args.config)
     cfg = Config.fromfile(path)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    return path, cfg
+
+
+def _load(args: argparse.Namespace) -> Config:
+    path, cfg = load_config(args)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir

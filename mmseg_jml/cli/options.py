@@ -21,7 +21,7 @@ def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume:
         cfg.resume = True
         if args.resume != 'auto':
-            _require_file(args.resume, '`--resume`')
+            require_file(args.resume, '`--resume`')
             cfg.load_from = args.resume
 
 
@@ -32,7 +32,7 @@ def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
         ValueError: the config lacks what a flag needs.
         FileNotFoundError: the checkpoint is not there.
     """
-    _require_file(args.checkpoint, '`checkpoint`')
+    require_file(args.checkpoint, '`checkpoint`')
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         _paint(cfg, args)
@@ -42,7 +42,12 @@ def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
         _save_label_maps(cfg, args.out)
 
 
-def _require_file(path: str, name: str) -> None:
+def require_file(path: str, name: str) -> None:
+    """Refuse a checkpoint that is not there.
+
+    Raises:
+        FileNotFoundError: it is neither a file nor an address.
+    """
     # mmengine also reads addresses such as https:// and torchvision://
     if '://' not in path and not Path(path).is_file():
         raise FileNotFoundError(f'{name}: no file {path!r}')

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .files import picture_size, png, write_whole
+from ..files import write_whole
+from .files import picture_size, png
 from .parallel import DEFAULT_WORKERS, parallel_map
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -74,21 +73,6 @@ def picture_size(
             image.draft(None, (max(1, width // 8), max(1, height // 8)))
             image.load()
     return (width, height) if turned else (height, width)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all, whenever the process is killed.
-
-    >>> from tempfile import mkdtemp
-    >>> path = Path(mkdtemp()) / 'new folder' / 'a.txt'
-    >>> write_whole(path, b'text')
-    >>> [file.name for file in path.parent.iterdir()]
-    ['a.txt']
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def png(label: np.ndarray) -> bytes:

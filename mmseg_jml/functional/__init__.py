@@ -1,7 +1,25 @@
 """Pure functions of tensors: torch alone, no modules, no configs."""
 
 from .active_classes import MODES, ActiveClasses, active_classes
+from .bootstrap import percentile_interval, resample_counts
 from .boundary import boundary_mask, smooth
+from .calibration import (
+    FINE_BINS,
+    BinTable,
+    Closed,
+    accuracy,
+    adaptive_calibration_error,
+    bin_index,
+    bin_table,
+    bin_tables,
+    calibration_gap,
+    calibration_measures,
+    expected_calibration_error,
+    maximum_calibration_error,
+    mean_confidence,
+    merge_tables,
+    root_mean_square_calibration_error,
+)
 from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
 from .jaccard import (
@@ -13,29 +31,75 @@ from .jaccard import (
     overlap_loss,
     overlap_sums,
 )
+from .overlap import (
+    Areas,
+    class_areas,
+    fine_grained_measures,
+    picture_measures,
+)
+from .pixel_scores import (
+    PixelScores,
+    binary_scores,
+    classwise_tables,
+    softmax_scores,
+)
 from .ranks import sum_over_ranks
+from .scaling import Scaling, fit_temperature, fit_vector_scaling, scale_logits
 from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
+from .uncertainty import class_probs, confidence_map, entropy_map
 
 __all__ = [
+    'FINE_BINS',
     'IGNORE_INDEX',
     'MODES',
     'REDUCTIONS',
     'VARIANTS',
     'ActiveClasses',
+    'Areas',
+    'BinTable',
     'ClassSums',
+    'Closed',
     'OverlapSums',
+    'PixelScores',
+    'Scaling',
     'Target',
     'Variant',
+    'accuracy',
     'active_classes',
+    'adaptive_calibration_error',
+    'bin_index',
+    'bin_table',
+    'bin_tables',
+    'binary_scores',
     'boundary_mask',
+    'calibration_gap',
+    'calibration_measures',
+    'class_areas',
+    'class_probs',
     'class_sums',
+    'classwise_tables',
+    'confidence_map',
     'cross_entropy',
+    'entropy_map',
+    'expected_calibration_error',
+    'fine_grained_measures',
+    'fit_temperature',
+    'fit_vector_scaling',
     'jaccard_loss',
     'kl_divergence',
+    'maximum_calibration_error',
+    'mean_confidence',
+    'merge_tables',
     'one_hot',
     'overlap_loss',
     'overlap_sums',
+    'percentile_interval',
+    'picture_measures',
+    'resample_counts',
+    'root_mean_square_calibration_error',
+    'scale_logits',
     'smooth',
+    'softmax_scores',
     'sum_over_ranks',
     'valid_mask',
 ]

@@ -1,9 +1,11 @@
-"""Pictures, labels, predictions and confidence side by side."""
+"""Pictures, labels, predictions, confidence and errors side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,31 +15,42 @@ from matplotlib.patches import Patch
 
 Colour = Sequence[int]
 Prediction = tuple[np.ndarray, np.ndarray]
+Map = Literal['prediction', 'confidence', 'error']
 
+MAPS: tuple[Map, ...] = get_args(Map)
 HATCH_PERIOD = 6  # pixels
 HATCH_COLOURS = np.array([(255, 255, 255), (20, 20, 20)], np.uint8)
 CONFIDENCE_COLOURS = 'viridis'  # even in lightness, for any colour vision
-CELL_HEIGHT = 1.35  # inches
+RIGHT_COLOUR = (45, 45, 45)  # behind which the surest errors, the lightest, stand out
+IGNORED = Patch(facecolor='white', hatch='////', label='ignored')
+RIGHT = Patch(
+    facecolor=[channel / 255 for channel in RIGHT_COLOUR], label='in errors: right'
+)
+CELL_HEIGHTS = 1.35, 2.2  # inches, on sheets of several rows and of one or two
 
 
 def prediction_sheet(
     pictures: Sequence[np.ndarray],
-    labels: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray] | None,
     runs: Mapping[str, Sequence[Prediction]],
     *,
     classes: Sequence[str],
     palette: Sequence[Colour],
+    maps: Sequence[Map] = ('prediction', 'confidence'),
     ignore_index: int = 255,
 ) -> Figure:
-    """One row a picture: the picture, its label, each run's prediction and confidence.
+    """One row a picture: the picture, its label, and maps of each run.
 
     Args:
         pictures: (H, W, 3) uint8 RGB each; they may differ in size.
-        labels: (H, W) integers each, in [0, C) or ignored, which is shown hatched.
+        labels: (H, W) integers each, in [0, C) or ignored, which is shown hatched; None
+            leaves the column out.
         runs: By the run's name, (prediction, confidence) of every picture:
             (H, W) integers in [0, C) and (H, W) probabilities of the predicted class.
         classes: The C class names.
         palette: An RGB colour in 0 to 255 a class.
+        maps: What to show of each run, in this order: 'prediction', 'confidence',
+            'error', which is the confidence where the prediction is wrong.
         ignore_index: The id of ignored pixels.
 
     Returns:
@@ -45,7 +58,8 @@ def prediction_sheet(
 
     Raises:
         ValueError: There is no picture; numbers of pictures, labels, predictions or
-            colours differ; or a map has not its picture's size or holds other ids.
+            colours differ; a map has not its picture's size or holds other ids; or
+            `maps` holds another word, or 'error' without labels.
 
     >>> picture, label = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), int)
     >>> runs = {'CE': [(label, np.ones((4, 6)))]}
@@ -55,28 +69,34 @@ def prediction_sheet(
     >>> [axes.get_title() for axes in sheet.axes[:4]]
     ['picture', 'label', 'CE: prediction', 'CE: confidence']
     """
-    _check(pictures, labels, runs, classes, palette)
-    titles = ['picture', 'label']
-    titles += [
-        f'{run}: {what}' for run in runs for what in ('prediction', 'confidence')
-    ]
+    _check(pictures, labels, runs, classes, palette, maps)
+    titles = ['picture', *([] if labels is None else ['label'])]
+    titles += [f'{run}: {what}' for run in runs for what in maps]
     aspect = pictures[0].shape[1] / pictures[0].shape[0]
-    size = (CELL_HEIGHT * aspect * len(titles) + 0.8, CELL_HEIGHT * len(pictures) + 0.8)
+    cell = CELL_HEIGHTS[len(pictures) < 3]
+    size = (cell * aspect * len(titles) + 0.8, cell * len(pictures) + 0.8)
     figure = Figure(figsize=size, dpi=130, layout='constrained')
     grid = figure.subplots(len(pictures), len(titles), squeeze=False)
     scale = Normalize(1 / max(len(classes), 2), 1)
     for row, axes in enumerate(grid):
-        axes[0].imshow(pictures[row])
-        axes[1].imshow(paint_label(labels[row], palette, ignore_index=ignore_index))
-        for column, predictions in enumerate(runs.values()):
-            prediction, confidence = predictions[row]
-            axes[2 + 2 * column].imshow(paint_label(prediction, palette))
-            axes[3 + 2 * column].imshow(confidence, CONFIDENCE_COLOURS, norm=scale)
+        cells = iter(axes)
+        next(cells).imshow(pictures[row])
+        label = None if labels is None else labels[row]
+        if label is not None:
+            next(cells).imshow(paint_label(label, palette, ignore_index=ignore_index))
+        for predictions in runs.values():
+            for what in maps:
+                image = _image(
+                    what, *predictions[row], label, palette, ignore_index, scale
+                )
+                next(cells).imshow(image, CONFIDENCE_COLOURS, norm=scale)
     for title, axes in zip(titles, grid[0], strict=True):
         axes.set_title(title, fontsize=10)
     for axes in grid.flat:
         axes.set_axis_off()
-    _explain(figure, grid[:, -1], scale, classes, palette)
+    others = [] if labels is None else [IGNORED]
+    others += [RIGHT] if 'error' in maps else []
+    _explain(figure, grid[:, -1], scale, classes, palette, others)
     return figure
 
 
@@ -109,10 +129,34 @@ def paint_label(
             f'got {np.unique(label[~known]).tolist()}'
         )
     painted = np.asarray(palette, np.uint8)[np.where(ignored, 0, label)]
+    return _hatch(painted, ignored)
+
+
+def _hatch(painted: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(ignored)
     stripe = (rows + columns) % HATCH_PERIOD * 2 // HATCH_PERIOD
     painted[rows, columns] = HATCH_COLOURS[stripe]
     return painted
+
+
+def _image(
+    what: Map,
+    prediction: np.ndarray,
+    confidence: np.ndarray,
+    label: np.ndarray | None,
+    palette: Sequence[Colour],
+    ignore_index: int,
+    scale: Normalize,
+) -> np.ndarray:
+    """RGB, or the confidence itself, which the axes colour by `scale`."""
+    if what == 'prediction':
+        return paint_label(prediction, palette)
+    if what == 'confidence':
+        return confidence
+    right = (prediction == label)[..., None]
+    colours = matplotlib.colormaps[CONFIDENCE_COLOURS](scale(confidence), bytes=True)
+    painted = np.where(right, np.uint8(RIGHT_COLOUR), colours[..., :3])
+    return _hatch(painted, label == ignore_index)
 
 
 def _explain(
@@ -121,6 +165,7 @@ def _explain(
     scale: Normalize,
     classes: Sequence[str],
     palette: Sequence[Colour],
+    others: Sequence[Patch],
 ) -> None:
     """Add what the colours mean."""
     colours = [tuple(channel / 255 for channel in colour) for colour in palette]
@@ -128,7 +173,7 @@ def _explain(
         Patch(facecolor=colour, edgecolor='black', linewidth=0.5, label=name)
         for colour, name in zip(colours, classes, strict=True)
     ]
-    patches.append(Patch(facecolor='white', hatch='////', label='ignored'))
+    patches += others
     figure.legend(
         handles=patches,
         loc='outside lower center',
@@ -145,10 +190,11 @@ def _explain(
 
 def _check(
     pictures: Sequence[np.ndarray],
-    labels: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray] | None,
     runs: Mapping[str, Sequence[Prediction]],
     classes: Sequence[str],
     palette: Sequence[Colour],
+    maps: Sequence[Map],
 ) -> None:
     if len(pictures) == 0:
         raise ValueError('`pictures` must hold at least one picture, got none')
@@ -163,7 +209,12 @@ def _check(
                 f'`pictures[{index}]` must be (H, W, 3) uint8, '
                 f'got {picture.shape} {picture.dtype}'
             )
-    _check_maps('labels', labels, pictures)
+    if any(what not in MAPS for what in maps):
+        raise ValueError(f'`maps` must hold words of {MAPS}, got {tuple(maps)}')
+    if labels is not None:
+        _check_maps('labels', labels, pictures)
+    elif 'error' in maps:
+        raise ValueError("`maps` must not hold 'error' without `labels`")
     for name, predictions in runs.items():
         for part, what in enumerate(('prediction', 'confidence')):
             maps = [prediction[part] for prediction in predictions]

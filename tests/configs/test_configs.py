@@ -105,15 +105,19 @@ def test_every_loader_reads_by_the_pipeline_that_the_config_shows(cfg):
     assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
 
 
-def test_test_and_validation_are_scored_alike_by_mean_iou(cfg):
+def test_test_and_validation_are_scored_alike_by_mean_iou_and_calibration(cfg):
     assert cfg.val_evaluator == cfg.test_evaluator
-    evaluators = cfg.val_evaluator
-    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
-    assert {'type': 'IoUMetric', 'iou_metrics': ['mIoU']} in evaluators
+    iou, calibration = cfg.val_evaluator
+    assert iou == {'type': 'IoUMetric', 'iou_metrics': ['mIoU']}
+    assert calibration == {'type': 'CalibrationMetric'}
+
+
+def test_what_is_measured_of_calibration_is_drawn(cfg):
+    assert cfg.custom_hooks == [{'type': 'CalibrationHook'}]
 
 
 def test_augmentation_at_test_time_sees_each_picture_and_its_mirror_image(cfg):
-    assert cfg.tta_model.type == 'SegTTAModel'
+    assert cfg.tta_model.type == 'MergedSegTTAModel'
     load_image, augment = cfg.tta_pipeline
     alone = [group[0] for group in augment.transforms if len(group) == 1]
     assert [load_image, *alone] == cfg.test_pipeline

@@ -3,8 +3,10 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from mmseg_jml.functional import bin_table
 from tests.processes import ROOT
 
 
@@ -18,17 +20,22 @@ def demo():
 
 @pytest.fixture
 def results(demo):
-    def result(acc, miou):
+    def result(acc, miou, ece, bece):
         label = np.zeros((8, 12), int)
+        table = bin_table(torch.ones(4), torch.tensor([True, True, False, True]))
         return demo.Result(
-            {'Acc': acc, 'mIoU': miou},
+            {'Acc': acc, 'mIoU': miou, 'ECE': ece, 'BECE': bece},
             [np.zeros((8, 12, 3), np.uint8)],
             [label],
             [(label, np.ones((8, 12)))],
             {'classes': ('ground',), 'palette': [(60, 60, 60)]},
+            dict.fromkeys(('all', 'boundary'), table),
         )
 
-    return {'CE': result(90.123, 50.0), 'JML-BLS': result(91.0, 60.5)}
+    return {
+        'CE': result(90.123, 50.0, 3.0, 20.0),
+        'JML-BLS': result(91.0, 60.5, 4.5, 10.0),
+    }
 
 
 def test_the_table_is_printed_and_kept_as_markdown_and_csv(
@@ -38,9 +45,9 @@ def test_the_table_is_printed_and_kept_as_markdown_and_csv(
     lines = (tmp_path / 'results.md').read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
     expected = [
-        ['training', 'Acc', 'mIoU'],
-        ['CE', '90.12', '50.00'],
-        ['JML-BLS', '91.00', '60.50'],
+        ['training', 'Acc', 'mIoU', 'ECE', 'BECE'],
+        ['CE', '90.12', '50.00', '3.00', '20.00'],
+        ['JML-BLS', '91.00', '60.50', '4.50', '10.00'],
     ]
     assert [cells[0], *cells[2:]] == expected
     with (tmp_path / 'results.csv').open(newline='') as file:
@@ -48,8 +55,9 @@ def test_the_table_is_printed_and_kept_as_markdown_and_csv(
     assert all(line in capsys.readouterr().out for line in lines[:1])
 
 
-def test_the_sheet_is_a_picture(demo, results, tmp_path):
-    path = demo.write_sheet(results, tmp_path)
+@pytest.mark.parametrize('write', ['write_sheet', 'write_diagrams'])
+def test_the_figures_are_pictures(demo, results, tmp_path, write):
+    path = getattr(demo, write)(results, tmp_path)
     with Image.open(path) as sheet:
         assert sheet.format == 'PNG'
         assert min(sheet.size) > 100

@@ -2,12 +2,14 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.image import imread
 
 from mmseg_jml.visualization import paint_label, prediction_sheet
 from tests.processes import ROOT, run_python
 
 CLASSES, PALETTE = ('ground', 'cat'), [(60, 60, 60), (230, 159, 0)]
+viridis = colormaps['viridis']
 RNG = np.random.default_rng(0)
 
 
@@ -61,6 +63,39 @@ def test_the_legend_names_every_class_and_the_ignored():
     (legend,) = prediction_sheet(**case()).legends
     names = [text.get_text() for text in legend.get_texts()]
     assert names == ['ground', 'cat', 'ignored']
+
+
+def test_maps_are_shown_in_the_order_asked_for():
+    figure = prediction_sheet(**case(), maps=('error', 'confidence'))
+    titles = [axes.get_title() for axes in figure.axes[2:6]]
+    assert titles == ['CE: error', 'CE: confidence', 'JML: error', 'JML: confidence']
+
+
+def test_without_labels_their_column_is_left_out():
+    given = case() | {'labels': None}
+    figure = prediction_sheet(**given, maps=('confidence',))
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert titles == ['picture', 'CE: confidence', 'JML: confidence']
+
+
+def test_errors_show_the_confidence_where_the_prediction_is_wrong_alone():
+    label, prediction = np.array([[0, 0, 0, 255]]), np.array([[0, 1, 1, 1]])
+    confidence = np.array([[0.9, 0.5, 1.0, 0.7]])
+    given = case(1, (1, 4)) | {
+        'labels': [label],
+        'runs': {'CE': [(prediction, confidence)]},
+    }
+    figure = prediction_sheet(**given, maps=('error',))
+    right, least, most, ignored = shown(figure, 0, 2, columns=3)[0]
+    ends = [[round(255 * c) for c in viridis(end)[:3]] for end in (0.0, 1.0)]
+    assert right.tolist() == [45, 45, 45]
+    np.testing.assert_allclose([least, most], ends, atol=1)
+    assert len({*ignored.tolist()}) == 1
+
+
+def test_the_legend_names_what_is_right_among_errors():
+    (legend,) = prediction_sheet(**case(), maps=('error',)).legends
+    assert legend.get_texts()[-1].get_text() == 'in errors: right'
 
 
 def test_a_sheet_is_saved_as_png():
@@ -138,6 +173,8 @@ def broken(**changes):
             broken(labels=[np.zeros((4, 4), int)] * 2),
             "`labels` 0 must have its picture's",
         ),
+        (broken(maps=('entropy',)), r"`maps` must hold words of .* got \('entropy',\)"),
+        (broken(labels=None, maps=('error',)), "must not hold 'error' without"),
         (broken(palette=PALETTE[:1]), '`palette` must hold a colour for each of the 2'),
         (
             broken(runs={'CE': [(np.zeros((8, 12), int), np.zeros((4, 4)))] * 2}),

@@ -63,5 +63,8 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='IoUMetric', iou_metrics=['mIoU']),
+    dict(type='CalibrationMetric'),
 ]
 test_evaluator = val_evaluator
+# It draws what the CalibrationMetric measures, so it stands beside it.
+custom_hooks = [dict(type='CalibrationHook')]

@@ -65,5 +65,10 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = [
+    dict(type='IoUMetric', iou_metrics=['mIoU']),
+    dict(type='CalibrationMetric'),
+]
+test_evaluator = val_evaluator
+# It draws what the CalibrationMetric measures, so it stands beside it.
+custom_hooks = [dict(type='CalibrationHook')]

@@ -1,0 +1,179 @@
+"""Fit temperature and vector scaling: what `tools/calibrate.py` runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..files import whole_file
+from .launch import (
+    add_config_arguments,
+    errors_as_sentence,
+    load_config,
+    prepare_mmseg,
+)
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+SPLITS = ('val', 'test')
+PLAIN, CALIBRATED = 'EncoderDecoder', 'CalibratedEncoderDecoder'
+
+
+def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Fit, report and write configs as the command line `argv` says."""
+    prepare_mmseg()
+    args = _parser(prog).parse_args(argv)
+    path, cfg = load_config(args)
+    from .calibration_report import write_report
+    from .options import require_file
+    from .scaling_fit import evaluate, fit, prepare
+
+    with errors_as_sentence():
+        require_file(args.checkpoint, '`checkpoint`')
+        check(cfg, args.split, force=args.force)
+        remark = overlap_remark(cfg, args.split)
+        print(remark, file=sys.stderr)
+        task = prepare(cfg, args.checkpoint, args.split)
+        fitted = fit(task, max_pixels=args.max_pixels, seed=args.seed)
+    measured = evaluate(task, fitted)
+    folder = args.out or Path('work_dirs') / path.stem / 'calibrated'
+    configs = {}
+    for name, scaling in fitted.options().items():
+        configs[name] = folder / f'{path.stem}_{name}.py'
+        text = calibrated_config(path, cfg, args.cfg_options or {}, scaling, folder)
+        with whole_file(configs[name]) as temporary:
+            temporary.write_text(text)
+    title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
+    write_report(folder, title, remark, fitted, measured, task.classes)
+    for config in configs.values():
+        print(f'held-out figures: python tools/test.py {config} {args.checkpoint}')
+    return 0
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description='Post-hoc calibration: fit temperature and vector scaling on '
+        'held-out pictures, report what they change, write configs that apply them.',
+    )
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument(
+        '--split', choices=SPLITS, default='val', help='what to fit on (default: val)'
+    )
+    parser.add_argument(
+        '--force', action='store_true', help='fit even on the test split'
+    )
+    parser.add_argument(
+        '--max-pixels',
+        type=int,
+        default=1_000_000,
+        help='how many pixels to fit on at most, as many of each picture, drawn at '
+        'random; they are what memory grows with (default: %(default)s)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of that draw')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='for report and configs (default: work_dirs/<name of config>/calibrated)',
+    )
+    return parser
+
+
+def check(cfg: Config, split: str, *, force: bool) -> None:
+    """Refuse what would be wrong or cannot work.
+
+    Raises:
+        ValueError: The test split without `force`, or another kind of model.
+    """
+    if split == 'test' and not force:
+        raise ValueError(
+            '`--split test` would fit the scaling to the pictures that figures are '
+            'reported on, which would then no longer be held out: fit it to val, or '
+            'say --force'
+        )
+    kind = (
+        cfg.model.type if isinstance(cfg.model.type, str) else cfg.model.type.__name__
+    )
+    if kind.split('.')[-1] == CALIBRATED:
+        raise ValueError(
+            'the config is already calibrated: give the one it is based on'
+        )
+    if kind.split('.')[-1] != PLAIN:
+        raise ValueError(
+            f'`model.type` must be {PLAIN!r}, which {CALIBRATED} extends, got {kind!r}'
+        )
+
+
+def overlap_remark(cfg: Config, split: str) -> str:
+    """A sentence on whether the test pictures stay held out."""
+    if split == 'test':
+        return (
+            'warning: fitted on the test split, by force: figures of this split are no '
+            'longer held out.'
+        )
+    try:
+        val, test = (_paths(cfg, key) for key in ('val_dataloader', 'test_dataloader'))
+    except (OSError, ValueError) as error:
+        return f'warning: whether val and test share pictures is not known: {error}'
+    shared = len(val & test)
+    if not shared:
+        return f'None of the {len(val)} val pictures is a test picture.'
+    return (
+        f'warning: {shared} of the {len(val)} val pictures are test pictures as well: '
+        'test figures of the calibrated model are no longer held out.'
+    )
+
+
+def _paths(cfg: Config, key: str) -> set[str]:
+    """The pictures of a loader's data set."""
+    from ..datasets.check import leaf_datasets
+
+    if cfg.get(key) is None:
+        return set()
+    paths = set()
+    for leaf in leaf_datasets(cfg[key]['dataset']):
+        leaf.full_init()
+        infos = map(leaf.get_data_info, range(len(leaf)))
+        paths |= {os.path.realpath(info['img_path']) for info in infos}
+    return paths
+
+
+def calibrated_config(
+    base: Path,
+    cfg: Config,
+    options: Mapping[str, Any],
+    scaling: Mapping[str, Any],
+    folder: Path,
+) -> str:
+    """A config over `base` for a file in `folder`: the same model, scaled.
+
+    What `--cfg-options` changed is kept: it belongs to the model that was measured.
+    """
+    from mmengine.config import Config
+
+    changes = Config()
+    for key in options:
+        parts = key.split('.')
+        # Lists are replaced, not merged: an option inside one brings the whole.
+        places = [part.isdigit() for part in parts]
+        parts = parts[: places.index(True)] if any(places) else parts
+        value = reduce(lambda level, part: level[part], parts, cfg)
+        changes.merge_from_dict({'.'.join(parts): value})
+    imports = cfg.get('custom_imports') or {}
+    names = imports.get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    changes.custom_imports = {
+        'allow_failed_imports': False,
+        **imports,
+        'imports': list(dict.fromkeys([*names, 'mmseg_jml'])),
+    }
+    changes.merge_from_dict({'model.type': CALIBRATED, 'model.scaling': dict(scaling)})
+    path = os.path.relpath(base.resolve(), folder.resolve())
+    return f'_base_ = {path!r}\n{changes.pretty_text}'

@@ -1,0 +1,164 @@
+"""Compare runs: what `tools/plot_calibration.py` runs. No model is needed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..files import whole_file
+from .launch import errors_as_sentence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BINS = '*_bins.csv'
+
+
+def run_plot(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Draw as the command line `argv` says."""
+    args = _parser(prog).parse_args(argv)
+    with errors_as_sentence():
+        figure = args.draw(args)
+    with whole_file(args.out) as temporary:
+        figure.savefig(temporary)
+    print(args.out)
+    return 0
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog, description='Several runs side by side, as one picture.'
+    )
+    kinds = parser.add_subparsers(required=True, metavar='KIND')
+    bins = kinds.add_parser('reliability', help='reliability diagrams')
+    bins.add_argument(
+        'runs',
+        nargs='+',
+        metavar='NAME=PATH',
+        help='a name to show, and a CSV that CalibrationHook wrote, or a work dir: its '
+        'newest one',
+    )
+    bins.add_argument(
+        '--pixels',
+        nargs='+',
+        default=['all', 'boundary'],
+        metavar='WHICH',
+        help='rows of the picture, as the CSV names them (default: all boundary)',
+    )
+    bins.add_argument('--out', type=Path, default=Path('reliability.png'))
+    bins.set_defaults(draw=reliability)
+    maps = kinds.add_parser('maps', help="one picture's confidence in each run")
+    maps.add_argument('picture', type=Path)
+    maps.add_argument(
+        'runs',
+        nargs='+',
+        metavar='NAME=NPZ',
+        help='a name to show, and what `predict --format npz` made of the picture',
+    )
+    maps.add_argument('--out', type=Path, default=Path('maps.png'))
+    maps.set_defaults(draw=maps_of_runs)
+    return parser
+
+
+def parse_runs(words: Sequence[str]) -> dict[str, Path]:
+    """Paths by the name of their run, from NAME=PATH.
+
+    Raises:
+        ValueError: A word has no name, or two have the same.
+    """
+    runs: dict[str, Path] = {}
+    for word in words:
+        name, equals, path = word.partition('=')
+        if not (name and equals and path):
+            raise ValueError(f'a run must be NAME=PATH, got {word!r}')
+        if name in runs:
+            raise ValueError(f'two runs have the name {name!r}')
+        runs[name] = Path(path)
+    return runs
+
+
+def bins_file(path: Path) -> Path:
+    """The CSV of a run: `path` itself, or the newest below a work dir.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(path.rglob(BINS), key=lambda file: file.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError(
+            f'no {BINS} in {path} or below: test the run with a CalibrationHook'
+        )
+    return found[-1]
+
+
+def reliability(args: argparse.Namespace) -> Figure:
+    """One column a run, one row for each kind of pixels.
+
+    Raises:
+        ValueError: A run's file does not hold the pixels that were asked for.
+    """
+    from ..visualization import read_bin_tables, reliability_diagram
+
+    files = {name: bins_file(path) for name, path in parse_runs(args.runs).items()}
+    for name, file in files.items():
+        print(f'{name}: {file}')
+    tables = {name: read_bin_tables(file) for name, file in files.items()}
+    for name, of_run in tables.items():
+        missing = [pixels for pixels in args.pixels if pixels not in of_run]
+        if missing:
+            raise ValueError(
+                f'{files[name]} has no {missing}, `--pixels` may be of {list(of_run)}'
+            )
+    panels = {
+        f'{name}: {pixels}': of_run[pixels]
+        for pixels in args.pixels
+        for name, of_run in tables.items()
+    }
+    return reliability_diagram(panels, columns=len(files))
+
+
+def maps_of_runs(args: argparse.Namespace) -> Figure:
+    """The picture, then prediction and confidence of each run.
+
+    Raises:
+        ValueError: A file holds no predictions, or those of other classes than the
+            first run's.
+    """
+    from PIL import Image
+
+    from ..visualization import prediction_sheet
+
+    with Image.open(args.picture) as file:
+        picture = np.asarray(file.convert('RGB'))
+    paths = parse_runs(args.runs)
+    runs = {name: _load(path) for name, path in paths.items()}
+    first = next(iter(runs.values()))
+    for name, maps in runs.items():
+        if maps['classes'].tolist() != first['classes'].tolist():
+            raise ValueError(f'{paths[name]} is of other classes than the first run')
+    return prediction_sheet(
+        [picture],
+        None,
+        {name: [(m['prediction'], m['confidence'])] for name, m in runs.items()},
+        classes=first['classes'].tolist(),
+        palette=first['palette'].tolist(),
+    )
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as file:
+            return {
+                key: file[key]
+                for key in ('prediction', 'confidence', 'classes', 'palette')
+            }
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f'{path} is not what `predict --format npz` writes: {error}'
+        ) from error

@@ -1,0 +1,8 @@
+"""Metrics for MMSegmentation's evaluators, and a TTA model that they can read."""
+
+from .. import _require_mmseg as _require_mmseg
+from .calibration import CalibrationMetric
+from .fine_grained_iou import FineGrainedIoUMetric
+from .tta import MergedSegTTAModel
+
+__all__ = ['CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel']

@@ -1,0 +1,43 @@
+"""Files that are whole or not there: a killed process leaves nothing half-written."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` when the block ends well.
+
+    It lies in the same folder, which is made where it is missing, and has the same
+    suffix, which writers choose the format by. After an error `path` is as it was.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with whole_file(folder / 'new' / 'a.txt') as temporary:
+    ...     _ = temporary.write_text('all of it')
+    >>> [path.name for path in (folder / 'new').iterdir()]
+    ['a.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One name: what a killed process left is written over by the next.
+    temporary = path.with_name(f'.{path.stem}.part{path.suffix}')
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all.
+
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / 'a.txt'
+    >>> write_whole(path, b'text')
+    >>> path.read_text()
+    'text'
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,0 +1,267 @@
+"""Calibration errors from bin tables: counts and sums that add up over pictures.
+
+A table holds, for each bin of confidence, how many predictions fell into it, the sum of
+their confidences and how many were right. Tables of any split of the pixels add up to
+the table of them all, so nothing larger is ever kept. Counts are int64 and sums
+float64: float32 sums stop growing at 2**24.
+
+Sources: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian
+Binning", AAAI 2015 (ECE, MCE); Guo et al., "On Calibration of Modern Neural Networks",
+ICML 2017; Hendrycks et al., ICLR 2019 (RMSCE); Nixon et al., "Measuring Calibration in
+Deep Learning", CVPRW 2019 (class-wise and adaptive).
+"""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+Closed = Literal['left', 'right']
+FINE_BINS = 2**14
+
+
+class BinTable(NamedTuple):
+    """What fell into each bin: (B,), or (*,B) for several tables of the same bins."""
+
+    count: Tensor  # type: ignore[assignment]  # int64, predictions
+    confidence: Tensor  # float64, the sum of their confidences
+    correct: Tensor  # int64, how many of them were right
+
+
+def check_bins(num_bins: int, closed: Closed) -> None:
+    """Refuse bins that cannot be.
+
+    Raises:
+        TypeError: `num_bins` is no int.
+        ValueError: `num_bins` is not in [1, 2**20], or `closed` no side.
+
+    >>> check_bins(10, 'left')
+    """
+    if isinstance(num_bins, bool) or not isinstance(num_bins, int):
+        raise TypeError(f'`num_bins` must be an int, got {num_bins!r}')
+    if not 1 <= num_bins <= 2**20:
+        raise ValueError(f'`num_bins` must be in [1, 2**20], got {num_bins}')
+    if closed not in get_args(Closed):
+        raise ValueError(f'`closed` must be one of {get_args(Closed)}, got {closed!r}')
+
+
+def bin_index(
+    confidence: Tensor, num_bins: int = 10, closed: Closed = 'left'
+) -> Tensor:
+    """The equal-width bin of each confidence in [0,1]: int64 of the same shape.
+
+    `closed='left'` means [k/B, (k+1)/B), and 1 belongs to the last bin; 'right' means
+    (k/B, (k+1)/B], and 0 belongs to the first. The comparison is exact: the float32
+    number 0.7, which is a little less than 7/10, lies in bin 6 of 10. A float64 number
+    is compared with the float64 number k/B.
+
+    >>> bin_index(torch.tensor([0.0, 0.1, 0.5, 1.0]), 10).tolist()
+    [0, 1, 5, 9]
+    >>> bin_index(torch.tensor([0.0, 0.1, 0.5, 1.0]), 10, 'right').tolist()
+    [0, 1, 4, 9]
+    """
+    if confidence.dtype == torch.float64:
+        # A product would round 0.29 * 100 down to 28.999.
+        edges = torch.arange(1, num_bins, device=confidence.device).double() / num_bins
+        # Of a view bucketize makes a copy too, but warns.
+        values = confidence.contiguous()
+        return torch.bucketize(values, edges, right=closed == 'left')
+    place = confidence.double().mul_(num_bins)  # exact: 24 + 20 bits
+    if closed == 'left':
+        return place.long().clamp_(0, num_bins - 1)
+    return place.ceil_().long().sub_(1).clamp_(0, num_bins - 1)
+
+
+def bin_tables(
+    confidence: Tensor,
+    correct: Tensor,
+    group: Tensor,
+    num_groups: int,
+    *,
+    num_bins: int = 10,
+    closed: Closed = 'left',
+) -> BinTable:
+    """The table of each group of predictions: (num_groups, num_bins).
+
+    `confidence` in [0,1], `correct` (bool) and `group` (integer) are of one shape.
+    Groups are 0 to num_groups - 1; a pixel of group `num_groups` is left out.
+
+    >>> rows = torch.tensor([0.25, 0.75]), torch.tensor([True, False])
+    >>> bin_tables(*rows, torch.tensor([0, 2]), 2, num_bins=2).count
+    tensor([[1, 0],
+            [0, 0]])
+    """
+    index = bin_index(confidence.reshape(-1), num_bins, closed)
+    index += group.reshape(-1).long() * num_bins
+    size = num_groups * num_bins
+
+    def total(values: Tensor | None) -> Tensor:
+        weights = None if values is None else values.reshape(-1).double()
+        sums = torch.bincount(index, weights, minlength=size)
+        return sums[:size].view(num_groups, num_bins)
+
+    return BinTable(total(None), total(confidence), total(correct).long())
+
+
+def bin_table(
+    confidence: Tensor,
+    correct: Tensor,
+    valid: Tensor | None = None,
+    *,
+    num_bins: int = 10,
+    closed: Closed = 'left',
+) -> BinTable:
+    """The table of predictions: (num_bins,).
+
+    `confidence` in [0,1] and `correct` (bool) are of one shape, as is `valid` (bool),
+    which says what counts.
+
+    >>> bin_table(torch.tensor([0.5, 1.0]), torch.tensor([True, False])).correct
+    tensor([0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
+    """
+    group = torch.zeros_like(correct) if valid is None else ~valid
+    tables = bin_tables(confidence, correct, group, 1, num_bins=num_bins, closed=closed)
+    return BinTable(*(part[0] for part in tables))
+
+
+def merge_tables(tables: Iterable[BinTable]) -> BinTable:
+    """The table of all predictions of several tables of the same bins.
+
+    Raises:
+        ValueError: there is no table.
+
+    >>> one = bin_table(torch.tensor([0.9]), torch.tensor([True]), num_bins=2)
+    >>> merge_tables([one, one]).count
+    tensor([0, 2])
+    """
+    total = None
+    for table in tables:
+        total = table if total is None else _add(total, table)
+    if total is None:
+        raise ValueError('`tables` must hold at least one table, got none')
+    return total
+
+
+def _add(one: BinTable, other: BinTable) -> BinTable:
+    return BinTable(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def calibration_measures(tables: BinTable) -> dict[str, Tensor]:
+    """All measures of tables (*,B): each float64 (*), in [0,1], gap in [-1,1].
+
+    ECE, MCE, RMSCE, Gap, Conf and Acc are what the functions below describe. An empty
+    table gives 0 here, which means nothing: ask its count.
+
+    >>> table = bin_table(torch.tensor([0.9, 0.6]), torch.tensor([True, False]))
+    >>> {name: round(x.item(), 2) for name, x in calibration_measures(table).items()}
+    {'ECE': 0.35, 'MCE': 0.6, 'RMSCE': 0.43, 'Gap': 0.25, 'Conf': 0.75, 'Acc': 0.5}
+    """
+    # Two integers would be divided in float32.
+    total = tables.count.sum(-1).clamp(min=1).double()
+    difference = tables.confidence - tables.correct
+    gap = difference / tables.count.clamp(min=1)
+    return {
+        'ECE': difference.abs().sum(-1) / total,
+        'MCE': gap.abs().amax(-1),
+        'RMSCE': ((difference * gap).sum(-1) / total).sqrt(),
+        'Gap': difference.sum(-1) / total,
+        'Conf': tables.confidence.sum(-1) / total,
+        'Acc': tables.correct.sum(-1) / total,
+    }
+
+
+def _measure(table: BinTable, name: str) -> float | None:
+    if not table.count.any():
+        return None
+    return calibration_measures(table)[name].item()
+
+
+def expected_calibration_error(table: BinTable) -> float | None:
+    """ECE: the mean over predictions of |confidence - accuracy| of their bin, in [0,1].
+
+    `table` is (B,). An empty one gives None, as in all that follow.
+
+    >>> expected_calibration_error(
+    ...     bin_table(torch.tensor([0.75, 0.75]), torch.tensor([True, False]))
+    ... )
+    0.25
+    """
+    return _measure(table, 'ECE')
+
+
+def maximum_calibration_error(table: BinTable) -> float | None:
+    """MCE: the largest |confidence - accuracy| of a bin that holds anything, in [0,1].
+
+    >>> maximum_calibration_error(
+    ...     bin_table(torch.tensor([0.75, 0.25]), torch.tensor([True, True]))
+    ... )
+    0.75
+    """
+    return _measure(table, 'MCE')
+
+
+def root_mean_square_calibration_error(table: BinTable) -> float | None:
+    """RMSCE: the root of the mean square of |confidence - accuracy|, in [0,1].
+
+    >>> root_mean_square_calibration_error(
+    ...     bin_table(torch.tensor([0.75]), torch.tensor([True]))
+    ... )
+    0.25
+    """
+    return _measure(table, 'RMSCE')
+
+
+def calibration_gap(table: BinTable) -> float | None:
+    """Mean confidence less accuracy, in [-1,1]: above 0 the model is overconfident.
+
+    >>> calibration_gap(bin_table(torch.tensor([0.75]), torch.tensor([True])))
+    -0.25
+    """
+    return _measure(table, 'Gap')
+
+
+def mean_confidence(table: BinTable) -> float | None:
+    """The mean confidence, in [0,1].
+
+    >>> mean_confidence(bin_table(torch.tensor([0.75]), torch.tensor([True])))
+    0.75
+    """
+    return _measure(table, 'Conf')
+
+
+def accuracy(table: BinTable) -> float | None:
+    """The share of right predictions, in [0,1].
+
+    >>> accuracy(bin_table(torch.tensor([0.75]), torch.tensor([True])))
+    1.0
+    """
+    return _measure(table, 'Acc')
+
+
+def adaptive_calibration_error(fine: BinTable, num_bins: int = 10) -> float | None:
+    """Adaptive ECE: |confidence - accuracy| over bins of equal mass, in [0,1].
+
+    `fine` is a table (F,) of narrow bins (`FINE_BINS`), ordered by confidence. Each of
+    the `num_bins` groups holds the same mass: a narrow bin on the border is shared in
+    proportion, which treats its predictions, at most 1/F apart, as tied. An empty table
+    gives None.
+
+    >>> rows = torch.tensor([0.6, 0.7, 0.8, 1.0]), torch.tensor([1, 0, 1, 1]).bool()
+    >>> round(adaptive_calibration_error(bin_table(*rows, num_bins=FINE_BINS), 2), 4)
+    0.125
+    """
+    mass = fine.count.cumsum(0).double()
+    total = mass[-1]
+    if not total:
+        return None
+    groups = torch.arange(1, num_bins + 1, device=mass.device)
+    border = groups.double() * total / num_bins
+    # The narrow bin that each border falls into, and how much of it lies below.
+    index = torch.searchsorted(mass, border).clamp_(max=len(mass) - 1)
+    count = fine.count[index]
+    part = (border - (mass[index] - count)) / count
+    difference = fine.confidence - fine.correct
+    below = difference.cumsum(0)[index] - (1 - part) * difference[index]
+    gaps = below.diff(prepend=below.new_zeros(1))
+    return (gaps.abs().sum() / total).item()

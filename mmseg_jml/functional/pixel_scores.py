@@ -1,0 +1,254 @@
+"""How sure and how right a prediction is at each pixel, in one read of the logits.
+
+A pixel's numbers do not depend on the picture or the chunk it came in: classes are
+added one after the other. Torch's softmax and sum round differently at the end of a row
+than in its middle, and a confidence that rounds differently may change its bin.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .calibration import BinTable, Closed, bin_index, check_bins, merge_tables
+from .chunks import working_dtype
+from .targets import IGNORE_INDEX, valid_mask
+
+# Torch shares an operation on 2**15 numbers or more among threads, and waits for them
+# all: rows below that are 3 us on one core, and a busy core does not hold them up.
+CHUNK = 2**15 - 2**6
+CUDA_CHUNK = 2**20
+LANES = 8
+
+
+class PixelScores(NamedTuple):
+    """Scores of the predicted class and of the distribution, each of shape (N,*).
+
+    At ignored pixels they are those of label 0: the caller masks them.
+    """
+
+    confidence: Tensor  # the probability of the predicted class
+    correct: Tensor  # bool: the predicted class is the label
+    nll: Tensor  # -log of the label's probability
+    brier: Tensor  # sum over classes of (p - y)^2, in [0,2]
+
+
+def softmax_scores(
+    logits: Tensor,
+    label: Tensor,
+    prediction: Tensor | None = None,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+) -> PixelScores:
+    """The scores of softmax(logits): logits (N,C,*), C > 1, and label (N,*) integer.
+
+    `prediction` (N,*) is the class that was decided for; without it the first class of
+    the largest logit. Half precision is computed in float32, float64 stays. A label of
+    probability 0 has an infinite `nll`.
+
+    Raises:
+        ValueError: a label is neither a class nor `ignore_index`, or a logit is NaN or
+            infinite (but -inf, probability 0, is allowed beside others).
+
+    >>> scores = softmax_scores(torch.zeros(1, 2, 1), torch.tensor([[1]]))
+    >>> [round(part.item(), 4) for part in scores]
+    [0.5, 0, 0.6931, 0.5]
+    """
+    label = _classes(label, logits.shape[1], ignore_index)
+    flat = logits.flatten(2)
+    rows = label.flatten(1)
+    chosen = None if prediction is None else prediction.flatten(1).long()
+    parts = _empty(rows, working_dtype(logits.dtype))
+    for image, part in _chunks(rows):
+        z = flat[image, :, part].to(parts.nll.dtype)
+        decided = None if chosen is None else chosen[image, part]
+        for whole, piece in zip(
+            parts, _softmax_chunk(z, rows[image, part], decided), strict=True
+        ):
+            whole[image, part] = piece
+    _check_finite('logits', parts.confidence)
+    return PixelScores(*(whole.view(label.shape) for whole in parts))
+
+
+def _softmax_chunk(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
+    """Scores of one chunk: z (C,L), label (L,), prediction (L,) or None."""
+    x, largest, norm = _exponentials(z)
+    squares = torch.zeros_like(norm)
+    for row in x:
+        squares.addcmul_(row, row)
+    scale = norm.reciprocal()
+    own = _pick(x, label).mul_(scale)
+    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1)
+    if prediction is None:
+        prediction = torch.zeros_like(label)
+        for c in reversed(range(len(z))):  # the first of a tie is written last
+            prediction.masked_fill_(z[c] == largest, c)
+    return PixelScores(
+        confidence=_pick(x, prediction).mul_(scale),
+        correct=prediction == label,
+        # From the logits: a probability may be too small for its logarithm.
+        nll=norm.log_().sub_(_pick(z, label).sub_(largest)),
+        brier=brier.clamp_(min=0),
+    )
+
+
+def _exponentials(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(z - largest) of z (C,L), the largest logits (L,), the sum over classes (L,).
+
+    Added class after class, so that a pixel's sum does not depend on where it lies.
+    """
+    largest = z.amax(0)
+    x = torch.sub(z, largest).exp_()
+    norm = torch.zeros_like(largest)
+    for row in x:
+        norm.add_(row)
+    return x, largest, norm
+
+
+def binary_scores(
+    probs: Tensor,
+    label: Tensor,
+    prediction: Tensor | None = None,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+) -> PixelScores:
+    """The scores of a foreground's probability: probs (N,1,*) in [0,1], label 0 or 1.
+
+    `prediction` (N,*), 0 or 1, is what was decided for; without it p > 1/2. The
+    confidence is the probability of what was decided: p for the foreground, 1 - p for
+    the background. With a threshold below one half it may be less than one half; it
+    must be, for a calibrated p to have no calibration error. The log is cut off at
+    -100, as torch's binary cross-entropy does it: a sigmoid in float32 reaches 1.
+
+    Raises:
+        ValueError: a label is not 0, 1 or `ignore_index`, or a number is no
+            probability.
+
+    >>> scores = binary_scores(torch.tensor([[[0.4]]]), *torch.ones(2, 1, 1).long())
+    >>> [round(part.item(), 4) for part in scores]
+    [0.4, 1, 0.9163, 0.72]
+    """
+    if probs.shape[1] != 1:
+        raise ValueError(f'`probs` must have one channel, got {probs.shape[1]}')
+    label = _classes(label, 2, ignore_index)
+    p = probs.squeeze(1).to(working_dtype(probs.dtype))
+    _check_finite('probs', p)
+    if p.numel() and not (p.amin() >= 0 and p.amax() <= 1):
+        raise ValueError(
+            '`probs` must be in [0,1], a sigmoid applied, got '
+            f'[{p.amin().item():g}, {p.amax().item():g}]'
+        )
+    chosen = p > 0.5 if prediction is None else prediction.view_as(p) > 0
+    confidence = torch.where(chosen, p, 1 - p)
+    label_probs = torch.where(label > 0, p, 1 - p)
+    return PixelScores(
+        confidence,
+        chosen.long() == label,
+        -label_probs.log().clamp_(min=-100),
+        2 * (1 - label_probs).square(),
+    )
+
+
+def classwise_tables(
+    logits: Tensor,
+    label: Tensor,
+    *,
+    num_bins: int = 10,
+    closed: Closed = 'left',
+    ignore_index: int = IGNORE_INDEX,
+) -> BinTable:
+    """The table of each class's own probability over all pixels: (C,num_bins).
+
+    `logits` (N,C,*), `label` (N,*). In the table of class c every valid pixel counts,
+    its confidence is p_c and it is right where the label is c, whatever the prediction:
+    a calibrated model has no class-wise error. One channel is the foreground's
+    probability, as in `binary_scores`, and gives the two tables of 1 - p and p.
+
+    >>> tables = classwise_tables(torch.zeros(1, 2, 1), torch.tensor([[1]]), num_bins=2)
+    >>> tables.confidence.tolist(), tables.correct.tolist()
+    ([[0.0, 0.5], [0.0, 0.5]], [[0, 0], [0, 1]])
+    """
+    check_bins(num_bins, closed)
+    binary = logits.shape[1] == 1
+    num_classes = 2 if binary else logits.shape[1]
+    rows = _classes(label, num_classes, ignore_index).flatten(1)
+    ignored = ~valid_mask(label, ignore_index).flatten(1)
+    flat, tables = logits.flatten(2), []
+    for image, part in _chunks(rows):
+        z = flat[image, :, part].to(working_dtype(logits.dtype))
+        if binary:
+            probs = torch.cat([1 - z, z])
+        else:
+            probs, _, norm = _exponentials(z)
+            probs *= norm.reciprocal_()
+        tables.append(
+            _classwise(probs, rows[image, part], ignored[image, part], num_bins, closed)
+        )
+    return merge_tables(tables)
+
+
+def _classwise(
+    probs: Tensor, label: Tensor, ignored: Tensor, num_bins: int, closed: Closed
+) -> BinTable:
+    """The tables of a chunk: probs (C,L), label and ignored (L,)."""
+    # Most probabilities are near 0, and adding to the bin that was just added to waits:
+    # neighbours go to lanes of their own. What is ignored goes past a lane's bins.
+    lanes = torch.arange(len(label), device=label.device) % LANES
+    offset = (2 * lanes + ignored) * num_bins
+
+    def total(index: Tensor, weights: Tensor | None = None) -> Tensor:
+        sums = torch.bincount(index, weights, minlength=2 * LANES * num_bins)
+        return sums.view(LANES, 2, num_bins)[:, 0].sum(0)
+
+    rows = [bin_index(row, num_bins, closed).add_(offset) for row in probs]
+    own = bin_index(_pick(probs, label), num_bins, closed)
+    own += (label + ignored * len(probs)) * num_bins
+    correct = torch.bincount(own, minlength=2 * probs.shape[0] * num_bins)
+    return BinTable(
+        torch.stack([total(index) for index in rows]),
+        torch.stack(
+            [total(index, row.double()) for index, row in zip(rows, probs, strict=True)]
+        ),
+        correct.view(2, -1, num_bins)[0],
+    )
+
+
+def _pick(values: Tensor, index: Tensor) -> Tensor:
+    """The row `index` (L,) of values (C,L) at each pixel."""
+    return values.gather(0, index.unsqueeze(0)).squeeze(0)
+
+
+def _empty(like: Tensor, dtype: torch.dtype) -> PixelScores:
+    numbers = [torch.empty_like(like, dtype=dtype) for _ in range(3)]
+    return PixelScores(
+        numbers[0], torch.empty_like(like, dtype=torch.bool), numbers[1], numbers[2]
+    )
+
+
+def _chunks(rows: Tensor) -> Iterator[tuple[int, slice]]:
+    """The images and the pixels of each that are worked on together."""
+    images, pixels = rows.shape
+    length = CUDA_CHUNK if rows.is_cuda else CHUNK
+    for image in range(images):
+        for start in range(0, pixels, length):
+            yield image, slice(start, start + length)
+
+
+def _classes(label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """The label (N,*) as int64, 0 where it is ignored."""
+    label = label.long()
+    label = label.where(valid_mask(label, ignore_index), 0)
+    if label.numel():
+        low, high = (bound.item() for bound in label.aminmax())
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f'`label` must be a class below {num_classes} or ignore_index '
+                f'{ignore_index}, got {high if high >= num_classes else low}'
+            )
+    return label
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    if not values.isfinite().all():
+        raise ValueError(f'`{name}` must be finite, got NaN or inf')

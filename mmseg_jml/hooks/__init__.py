@@ -1,0 +1,6 @@
+"""Hooks: what a runner does beside training and testing."""
+
+from .. import _require_mmseg as _require_mmseg
+from .calibration import CalibrationHook
+
+__all__ = ['CalibrationHook']

@@ -1,0 +1,226 @@
+"""Reliability diagrams, bins, confidence and error maps after each evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mmcv
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from mmengine import fileio
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+from PIL import Image
+
+from ..evaluation import CalibrationMetric
+from ..files import whole_file
+from ..functional.uncertainty import class_probs, confidence_map
+from ..visualization import prediction_sheet, reliability_diagram, write_bin_tables
+
+FOLDER = 'calibration'
+PANELS = {  # what the metric calls its tables, or what that begins with
+    'all': 'all pixels',
+    'boundary': 'boundary pixels',
+    'interior': 'interior pixels',
+    'class/': 'predicted as ',
+    'classwise/': 'probability of ',
+}
+
+
+class _Maps(NamedTuple):
+    path: str
+    label: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray
+
+
+@HOOKS.register_module()
+class CalibrationHook(Hook):
+    """Draws what the evaluator's CalibrationMetric measured, after each val and test.
+
+    Into `calibration/` of the work dir go `<when>_reliability.png`, `<when>_bins.csv`
+    (one row a bin) and `<when>_pictures.png` (confidence and errors of some pictures);
+    `<when>` is the split and the iteration or epoch, or the name of the checkpoint that
+    is tested, as in `val_iter_3000`. Both pictures also go to the visualizer's
+    backends. Every file is whole or not there; only the first rank writes.
+
+    Args:
+        pictures: How many pictures to show, spread evenly over the data set, or their
+            indices in it; 0 shows none.
+
+    Raises:
+        TypeError: `pictures` is neither.
+        ValueError: A number in it is negative; when it runs, an index that the data
+            set does not have, or an evaluator without CalibrationMetric. Of several
+            the first is drawn.
+    """
+
+    def __init__(self, *, pictures: int | Sequence[int] = 4) -> None:
+        numbers = [pictures] if isinstance(pictures, int) else pictures
+        if not isinstance(numbers, Sequence) or not all(_is_int(n) for n in numbers):
+            raise TypeError(
+                f'`pictures` must be a number or a list of indices, got {pictures!r}'
+            )
+        if any(number < 0 for number in numbers):
+            raise ValueError(f'`pictures` must not be negative, got {pictures!r}')
+        self.pictures = pictures
+        self._trains = False
+        self._chosen: dict[str, int] = {}  # index by path
+        self._kept: dict[int, _Maps] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Look for the metric now, not when an hour of training is over."""
+        self._trains = True
+        if runner.val_loop is not None:
+            _find_metric(runner.val_loop, 'val')
+
+    def before_val(self, runner: Runner) -> None:
+        """Choose pictures."""
+        self._begin(runner.val_loop, 'val')
+
+    def before_test(self, runner: Runner) -> None:
+        """Choose pictures."""
+        self._begin(runner.test_loop, 'test')
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Keep the maps of chosen pictures."""
+        self._keep(outputs)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Keep the maps of chosen pictures."""
+        self._keep(outputs)
+
+    def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
+        """Write everything."""
+        self._write(runner, runner.val_loop, 'val')
+
+    def after_test_epoch(self, runner: Runner, metrics: Any = None) -> None:
+        """Write everything."""
+        self._write(runner, runner.test_loop, 'test')
+
+    def _begin(self, loop: Any, split: str) -> None:
+        _find_metric(loop, split)
+        dataset = loop.dataloader.dataset
+        self._kept = {}
+        self._chosen = {
+            dataset.get_data_info(index)['img_path']: index
+            for index in self._indices(len(dataset))
+        }
+
+    def _indices(self, length: int) -> list[int]:
+        if isinstance(self.pictures, int):
+            count = min(self.pictures, length)
+            return np.linspace(0, length - 1, count).round().astype(int).tolist()
+        beyond = [index for index in self.pictures if index >= length]
+        if beyond:
+            raise ValueError(
+                f'`pictures` must be indices of the data set, which has {length} '
+                f'pictures, got {beyond}'
+            )
+        return list(self.pictures)
+
+    def _keep(self, outputs: Sequence[SegDataSample]) -> None:
+        for sample in outputs:
+            index = self._chosen.get(sample.img_path)
+            if index is not None:
+                self._kept[index] = _maps(sample)
+
+    def _write(self, runner: Runner, loop: Any, split: str) -> None:
+        kept: dict[int, _Maps] = {}
+        for of_rank in all_gather_object(self._kept):
+            kept |= of_rank
+        if not is_main_process():
+            return
+        metric = _find_metric(loop, split)
+        when, step = self._when(runner)
+        stem = '_'.join(filter(None, (split, when)))
+        folder = Path(runner.work_dir) / FOLDER
+        with whole_file(folder / f'{stem}_bins.csv') as path:
+            write_bin_tables(path, metric.tables)
+        panels = {_panel(name): table for name, table in metric.tables.items()}
+        title = stem.replace('_', ' ')
+        drawn = {'reliability': reliability_diagram(panels, title=title)}
+        if kept:
+            drawn['pictures'] = _sheet([kept[i] for i in sorted(kept)], metric)
+        for name, figure in drawn.items():
+            image = _rasterise(figure)
+            with whole_file(folder / f'{stem}_{name}.png') as path:
+                Image.fromarray(image).save(path)
+            # LocalVisBackend drops pictures whose name has a slash.
+            runner.visualizer.add_image(f'{split}_{name}', image, step)
+
+    def _when(self, runner: Runner) -> tuple[str, int]:
+        """The iteration or epoch; without training the checkpoint, at step 0."""
+        if not self._trains:  # to ask the runner would build the training's loader
+            return Path(runner.cfg.get('load_from') or '').stem, 0
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return f'epoch_{runner.epoch}', runner.epoch
+        return f'iter_{runner.iter}', runner.iter
+
+
+def _is_int(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _panel(table: str) -> str:
+    for name, title in PANELS.items():
+        if table == name or (name.endswith('/') and table.startswith(name)):
+            return title + table.removeprefix(name)
+    return table
+
+
+def _find_metric(loop: Any, split: str) -> CalibrationMetric:
+    for metric in loop.evaluator.metrics:
+        if isinstance(metric, CalibrationMetric):
+            return metric
+    raise ValueError(
+        f'CalibrationHook draws what a CalibrationMetric measures, and '
+        f'`{split}_evaluator` has none: make it a list and add '
+        "dict(type='CalibrationMetric')"
+    )
+
+
+def _maps(sample: SegDataSample) -> _Maps:
+    prediction = sample.pred_sem_seg.data[0].long()
+    confidence = confidence_map(class_probs(sample.seg_logits.data), prediction)
+    maps = sample.gt_sem_seg.data[0], prediction, confidence
+    return _Maps(sample.img_path, *(values.cpu().numpy() for values in maps))
+
+
+def _sheet(kept: Sequence[_Maps], metric: CalibrationMetric) -> Figure:
+    pictures = [
+        mmcv.imfrombytes(fileio.get(maps.path), channel_order='rgb') for maps in kept
+    ]
+    return prediction_sheet(
+        pictures,
+        [maps.label for maps in kept],
+        {'model': [(maps.prediction, maps.confidence) for maps in kept]},
+        classes=metric.dataset_meta['classes'],
+        palette=metric.dataset_meta['palette'],
+        maps=('prediction', 'confidence', 'error'),
+        ignore_index=metric.ignore_index,
+    )
+
+
+def _rasterise(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

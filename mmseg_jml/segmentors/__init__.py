@@ -1,0 +1,6 @@
+"""Segmentors: what changes around the head, in training or in testing."""
+
+from .. import _require_mmseg as _require_mmseg
+from .calibrated import CalibratedEncoderDecoder
+
+__all__ = ['CalibratedEncoderDecoder']

@@ -1,0 +1,78 @@
+"""A segmentor whose logits are scaled before they become predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmseg.models import EncoderDecoder
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..functional.checks import check_number
+from ..functional.scaling import Scaling, scale_logits
+
+
+@MODELS.register_module()
+class CalibratedEncoderDecoder(EncoderDecoder):
+    """An EncoderDecoder with calibrated probabilities.
+
+    `inference` scales the logits once a picture, after windows are merged and before
+    anything is made of them, so that testing, TTA and painting all see the calibrated
+    ones; training and `mode='tensor'` see the head's own. A checkpoint of
+    EncoderDecoder fits, key for key, and one saved from this class fits it.
+
+    Args:
+        scaling: `dict(temperature=T)`, T > 0, for z / T; or `dict(scale=[...],
+            offset=[...])`, a number each channel, for a_c z_c + b_c. With one channel
+            z is the sigmoid's logit. `tools/calibrate.py` writes either.
+        **kwargs: As in EncoderDecoder.
+
+    Raises:
+        TypeError: `scaling` is no such dict, or a number in it is none.
+        ValueError: T is not positive, a number is not finite, or there is not one for
+            each channel.
+    """
+
+    def __init__(self, *, scaling: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        scale, offset = _parse(scaling, self.out_channels)
+        # Not persistent: a checkpoint has the plain model's keys.
+        self.register_buffer('logit_scale', scale, persistent=False)
+        self.register_buffer('logit_offset', offset, persistent=False)
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Calibrated logits (N,C,H,W) of the whole pictures."""
+        logits = super().inference(inputs, batch_img_metas)
+        return scale_logits(logits, Scaling(self.logit_scale, self.logit_offset))
+
+
+def _parse(scaling: Mapping[str, Any], channels: int) -> Scaling:
+    if not isinstance(scaling, Mapping) or set(scaling) not in (
+        {'temperature'},
+        {'scale', 'offset'},
+    ):
+        raise TypeError(
+            '`scaling` must be dict(temperature=...) or dict(scale=[...], '
+            f'offset=[...]), got {scaling!r}'
+        )
+    if 'temperature' in scaling:
+        temperature = scaling['temperature']
+        check_number('scaling.temperature', temperature, 0, open_low=True)
+        return Scaling(torch.tensor([1 / temperature]), torch.zeros(1))
+    return Scaling(
+        _vector('scale', scaling['scale'], channels),
+        _vector('offset', scaling['offset'], channels),
+    )
+
+
+def _vector(name: str, values: Sequence[float], channels: int) -> Tensor:
+    if not isinstance(values, Sequence) or len(values) != channels:
+        raise ValueError(
+            f'`scaling.{name}` must hold a number for each of the {channels} channels '
+            f'of the head, got {values!r}'
+        )
+    for value in values:
+        check_number(f'scaling.{name}', value, -float('inf'))
+    return torch.tensor(values, dtype=torch.float32)
