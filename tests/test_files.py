@@ -25,3 +25,14 @@ def test_an_error_leaves_the_file_that_was_there_and_no_other(tmp_path):
         write_half()
     assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
     assert path.read_text() == 'before'
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path):
+    path = tmp_path / 'a.txt'
+    with whole_file(path) as left:
+        left.write_text('half')
+    left.write_text('half')
+    with whole_file(path) as temporary:
+        temporary.write_text('whole')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
+    assert path.read_text() == 'whole'

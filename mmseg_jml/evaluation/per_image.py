@@ -8,6 +8,7 @@ import torch
 from mmengine.logging import MMLogger
 from torch import Tensor
 
+from ..files import whole_file
 from ..functional.overlap import picture_measures
 from .entries import ImageEntry, Statistics
 from .fine_grained_iou import unpack_areas
@@ -48,11 +49,11 @@ def _cells(values: Tensor, some: Tensor) -> list[str]:
 
 def write_csv(table: Sequence[Sequence[str]], path: Path) -> None:
     """Write the rows; a file that was there stays whole until they are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix('.part')
-    with temporary.open('w', newline='', encoding='utf-8') as file:
+    with (
+        whole_file(path) as temporary,
+        temporary.open('w', newline='', encoding='utf-8') as file,
+    ):
         csv.writer(file).writerows(table)
-    temporary.replace(path)
 
 
 def picture_name(path: str) -> str:

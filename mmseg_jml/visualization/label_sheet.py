@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .sheet import CELL_HEIGHT, Colour, paint_label
+from .sheet import CELL_HEIGHTS, IGNORED, Colour, paint_label
 
 LONGEST_SIDE = 640  # pixels; no cell of a sheet shows more
 MOST_COLUMNS = 8  # of the legend
@@ -54,7 +54,7 @@ def label_sheet(
             f'got {len(palette)}'
         )
     aspect = pictures[0].shape[1] / pictures[0].shape[0]
-    height = 1.6 * CELL_HEIGHT
+    height = CELL_HEIGHTS[1]
     size = (3 * height * aspect + 0.4, height * len(pictures) + 0.9)
     figure = Figure(figsize=size, dpi=130, layout='constrained')
     grid = figure.subplots(len(pictures), 3, squeeze=False)
@@ -95,7 +95,7 @@ def _add_legend(
         )
         for index in shown
     ]
-    patches.append(Patch(facecolor='white', hatch='////', label='ignored'))
+    patches.append(IGNORED)
     figure.legend(
         handles=patches,
         loc='outside lower center',

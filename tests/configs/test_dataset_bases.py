@@ -105,7 +105,10 @@ def test_pictures_are_tested_at_full_size_but_for_ade20k(cfg, name):
 
 
 def test_scores_come_from_a_list_of_metrics_for_both_splits(cfg):
-    assert cfg.val_evaluator == [{'type': 'IoUMetric', 'iou_metrics': ['mIoU']}]
+    assert cfg.val_evaluator == [
+        {'type': 'IoUMetric', 'iou_metrics': ['mIoU']},
+        {'type': 'CalibrationMetric'},
+    ]
     assert cfg.test_evaluator == cfg.val_evaluator
     assert cfg.test_dataloader == cfg.val_dataloader
 

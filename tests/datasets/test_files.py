@@ -1,7 +1,6 @@
 """Reading pictures and masks, writing files whole."""
 
 import io
-import os
 
 import mmcv
 import numpy as np
@@ -13,9 +12,9 @@ from mmseg_jml.datasets.files import (
     picture_size,
     png,
     read_mask,
-    write_whole,
 )
 from mmseg_jml.datasets.synthetic_shapes import SyntheticShapesDataset
+from mmseg_jml.files import write_whole
 
 IDS = np.arange(24, dtype=np.uint8).reshape(4, 6)
 
@@ -95,26 +94,6 @@ def test_files_of_other_backends_are_read():
     entry = SyntheticShapesDataset(length=1, size=(32, 48), pipeline=[])[0]
     assert picture_size(entry['img_path'], decode=True) == (32, 48)
     assert read_mask(entry['seg_map_path']).ids.shape == (32, 48)
-
-
-def test_a_killed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / 'a.txt'
-    write_whole(path, b'old')
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, 'replace', killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(path, b'new')
-    assert path.read_bytes() == b'old'
-
-
-def test_writing_again_clears_what_a_killed_write_left(tmp_path):
-    (tmp_path / '.a.txt.part').write_bytes(b'ha')
-    write_whole(tmp_path / 'a.txt', b'whole')
-    assert [path.name for path in tmp_path.iterdir()] == ['a.txt']
-    assert (tmp_path / 'a.txt').read_bytes() == b'whole'
 
 
 def test_png_keeps_every_id():
