@@ -1,7 +1,10 @@
 """What is measured: each contestant is a loss of (logits, label, teacher)."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -82,7 +85,15 @@ def mmsegs() -> dict[str, Loss]:
 
 def smps() -> dict[str, Loss]:
     """segmentation_models_pytorch."""
-    losses = import_module('segmentation_models_pytorch.losses')
+    name = 'segmentation_models_pytorch'
+    spec = find_spec(name)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError(f'No module named {name!r}')
+    # Its losses are torch alone; the package itself imports timm and torchvision.
+    package = ModuleType(name)
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules.setdefault(name, package)
+    losses = import_module(f'{name}.losses')
     jaccard = losses.JaccardLoss('multiclass')  # knows no ignored pixels
     lovasz = losses.LovaszLoss('multiclass', ignore_index=255)
     return {

@@ -2,11 +2,13 @@
 
     python benchmarks/losses.py [--allocator warm|default] [--rounds 7] [--out FILE]
 
-Prints a Markdown table of ratios to F.cross_entropy and writes all figures as JSON.
+Prints Markdown tables, time as ratios to F.cross_entropy and memory in units of the
+logits, and writes all figures as JSON.
 `--shape N,C,H,W` in place of the four shapes measures yours.
 """
 
 import argparse
+import datetime
 import json
 import platform
 import sys
@@ -82,25 +84,42 @@ def _progress(text: str) -> None:
         print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
 
 
-def table(results: dict[str, dict[str, dict]]) -> str:
-    """Ratios to the baseline, time and memory, a column a shape."""
-    names = list(next(iter(results.values())))
-    lines = [
-        '| loss | ' + ' | '.join(f'{shape}: time | memory' for shape in results) + ' |',
-        '| --- |' + ' --- |' * (2 * len(results)),
-    ]
-    for name in names:
-        cells = []
-        for rows in results.values():
-            row = rows[name]
-            if 'error' in row:
-                cells += ['fails', '']
-                continue
-            cells += [f'{row["ratio"]:.2f}', f'{row["memory"]:.2f}']
-            if name == BASELINE:
-                cells[-2] = f'1 ({row["seconds"] * 1e3:.0f} ms)'
+def time_table(results: dict[str, dict[str, dict]]) -> str:
+    """Ratios to the baseline's median, interquartile ranges too: a column a shape."""
+
+    def cell(row: dict) -> str:
+        if 'error' in row:
+            return 'fails'
+        if row['ratio'] == 1:
+            return f'1 ({row["seconds"] * 1e3:.0f} ms)'
+        spread_ratio = row['iqr'] / row['seconds'] * row['ratio']
+        return f'{row["ratio"]:.2f} [{spread_ratio:.2f}]'
+
+    return _table(results, cell)
+
+
+def memory_table(results: dict[str, dict[str, dict]]) -> str:
+    """Peaks in units of the logits: a column a shape."""
+    return _table(
+        results, lambda row: 'fails' if 'error' in row else f'{row["memory"]:.2f}'
+    )
+
+
+def _table(results: dict[str, dict[str, dict]], cell: Callable[[dict], str]) -> str:
+    lines = ['| loss | ' + ' | '.join(results) + ' |']
+    lines.append('| --- |' + ' --- |' * len(results))
+    for name in next(iter(results.values())):
+        cells = [cell(rows[name]) for rows in results.values()]
         lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
+
+
+def _processor() -> str:
+    cpuinfo = Path('/proc/cpuinfo')
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.is_file() else ():
+        if line.startswith('model name'):
+            return line.split(':')[1].strip()
+    return platform.machine()
 
 
 def main() -> None:
@@ -125,12 +144,13 @@ def main() -> None:
         name: measure_shape(shape, losses, args.rounds, args.seconds)
         for name, shape in shapes.items()
     }
-    print(table(results))
+    print(time_table(results), memory_table(results), sep='\n\n')
     for name, why in missing.items():
         print(f'\n{name} is not measured: {why}')
     if args.out:
         machine = {
-            'processor': platform.processor() or platform.machine(),
+            'processor': _processor(),
+            'date': datetime.date.today().isoformat(),
             'threads': torch.get_num_threads(),
             'torch': torch.__version__,
             'cuda': torch.cuda.get_device_name() if torch.cuda.is_available() else None,

@@ -73,18 +73,28 @@ def main() -> None:
     init_default_scope('mmseg')
     models = {name: build(loss) for name, loss in LOSSES.items()}
     results = {}
-    print('| batch x crop | ' + ' | '.join(LOSSES) + ' |')
-    print('| --- |' + ' --- |' * len(LOSSES))
     for size in SIZES:
         steps = {name: stepper(model, size) for name, model in models.items()}
         times = interleaved(steps, args.rounds, 60.0, lambda _: None)
         spreads = {name: spread(values) for name, values in times.items()}
-        first = spreads[next(iter(LOSSES))][0]
-        cells = [f'{m * 1e3:.0f} ms ({m / first:.2f})' for m, _ in spreads.values()]
-        print(f'| {size[0]} x {size[1]}x{size[2]} | ' + ' | '.join(cells) + ' |')
-        results['x'.join(map(str, size))] = spreads
+        results[f'{size[0]} × {size[1]}×{size[2]}'] = spreads
+    print(step_table(results))
     if args.out:
         args.out.write_text(json.dumps(results, indent=1))
+
+
+def step_table(results: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """Milliseconds and the ratio to the first loss: a row a size."""
+    lines = ['| batch × crop | ' + ' | '.join(LOSSES) + ' |']
+    lines.append('| --- |' + ' --- |' * len(LOSSES))
+    for size, spreads in results.items():
+        first = spreads[next(iter(LOSSES))][0]
+        cells = [
+            f'{median * 1e3:.0f} ms, {median / first:.2f} [{iqr / first:.2f}]'
+            for median, iqr in (spreads[name] for name in LOSSES)
+        ]
+        lines.append(f'| {size} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
 
 
 if __name__ == '__main__':
