@@ -107,6 +107,14 @@ class Chunk:
 _LOG2_E = 1 / math.log(2)
 
 
+def on_cpu(tensor: Tensor) -> bool:
+    """Whether a look at the data costs nothing, and products are exact enough.
+
+    Elsewhere no step may wait for a value, and a float32 product may be one of TF32.
+    """
+    return tensor.device.type == 'cpu'
+
+
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """What is computed in: half precision is raised to float32."""
     half = dtype in (torch.float16, torch.bfloat16)
@@ -121,7 +129,7 @@ def _exponentials(
     On the CPU, where a look at the data costs no synchronisation, nothing is subtracted
     unless the sums come near the ends of the type.
     """
-    if logits.device.type == 'cpu' and logits.numel():
+    if on_cpu(logits) and logits.numel():
         x = torch.mul(logits, _LOG2_E, out=out).exp2_()
         norm = x.sum(0)
         low, high = norm.aminmax()
@@ -130,8 +138,15 @@ def _exponentials(
     shift = logits.amax(0)
     x = torch.sub(logits, shift, out=out)
     # Of exp the CPU has a slow version, four times exp2, on some processors.
-    x = x.mul_(_LOG2_E).exp2_() if x.device.type == 'cpu' else x.exp_()
+    x = x.mul_(_LOG2_E).exp2_() if on_cpu(x) else x.exp_()
     return x, x.sum(0), shift
+
+
+def over_classes(values: Tensor, factor: Tensor) -> Tensor:
+    """Sum_c factor_c values_cl of (C,L) and (C,): (L,)."""
+    if on_cpu(values):
+        return factor @ values
+    return (values * factor.unsqueeze(1)).sum(0)
 
 
 def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
@@ -139,7 +154,7 @@ def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
 
     On the CPU a product in pieces: over many pixels a float32 product loses digits.
     """
-    if values.device.type != 'cpu':
+    if not on_cpu(values):
         return (values * weight).sum(1, dtype=torch.float64)
     total = torch.zeros(len(values), dtype=torch.float64)
     for start in range(0, len(weight), _PIECE):
@@ -153,7 +168,7 @@ _PIECE = 2**13
 
 def sum_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:
     """Sum values (L,) of equal label (L,): float64 (C,)."""
-    if values.device.type == 'cpu':
+    if on_cpu(values):
         # In float64: one by one, sums of float32 would stop at 2**24. In rows, which
         # the CPU's threads share.
         rows = 8 if len(label) % 8 == 0 else 1

@@ -7,7 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .boundary import smooth
-from .chunks import Activation, Chunk, Pixels, step, sum_by_class, weighted_sums
+from .chunks import (
+    Activation,
+    Chunk,
+    Pixels,
+    over_classes,
+    step,
+    sum_by_class,
+    weighted_sums,
+)
 
 
 def densify(
@@ -87,7 +95,7 @@ class DenseChunk:
                 weight = self.class_weight.unsqueeze(1) * weight
             return weight.expand_as(self.values)
         if self.class_weight is not None:
-            return (self.class_weight @ self.values) * weight
+            return over_classes(self.values, self.class_weight) * weight
         return weight
 
     def cross_entropy(self) -> Tensor:
@@ -166,7 +174,7 @@ class SoftmaxGradient:
         if minimum is not None:
             self.half = minimum / 2
             self.signed = torch.sub(values, probs).sign_().mul_(probs)
-            self.inner = self.half @ self.signed
+            self.inner = over_classes(self.signed, self.half)
         if product is not None:
             self.linear = (probs * values).mul_(product.unsqueeze(1))
             inner = self.linear.sum(0)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .chunks import Chunk, Pixels
+from .chunks import Chunk, Pixels, over_classes
 from .dense_chunks import DenseGradient, SoftmaxGradient
 from .label_chunks import LabelGradient
 
@@ -34,7 +34,7 @@ def softmax_gradient(
     for target in targets:
         slope = _plus(slope, target.half)
     if slope is not None:
-        inner = chunk.normalised(slope @ chunk.x)
+        inner = chunk.normalised(over_classes(chunk.x, slope))
     if square is not None:
         rest = chunk.probs.square().mul_(2 * square.unsqueeze(1))
         inner = _plus(inner, rest.sum(0))

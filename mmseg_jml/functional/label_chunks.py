@@ -10,7 +10,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .chunks import Chunk, Pixels, max_by_class, step, sum_by_class, weighted_sums
+from .chunks import (
+    Chunk,
+    Pixels,
+    max_by_class,
+    on_cpu,
+    step,
+    sum_by_class,
+    weighted_sums,
+)
 
 
 class Smoothed:
@@ -60,7 +68,7 @@ def few_columns(epsilon: Tensor) -> Tensor | None:
 
     None on a GPU too, where counting would synchronise.
     """
-    if epsilon.device.type != 'cpu':
+    if not on_cpu(epsilon):
         return None
     columns = epsilon.nonzero().squeeze(1)
     return columns if 2 * len(columns) < len(epsilon) else None

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..functional.chunks import on_cpu
 from ..functional.targets import Target, valid_mask
 from ..labels import LabelTransform
 
@@ -88,7 +89,7 @@ def check_tensors(
                 '`target` must have the shape of the logits when it is soft (floating),'
                 f' {tuple(logits.shape)}, got {tuple(target.shape)}'
             )
-        if target.device.type == 'cpu':
+        if on_cpu(target):
             _check_range(target)
     elif target.dtype == torch.bool or target.is_complex():
         raise TypeError(
@@ -101,7 +102,7 @@ def check_tensors(
         )
     if weight is not None and weight.shape != pixels:
         raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
-    if weight is not None and weight.device.type == 'cpu' and not (weight >= 0).all():
+    if weight is not None and on_cpu(weight) and not (weight >= 0).all():
         raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
 
 
@@ -111,7 +112,7 @@ def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:
     Six passes over the label: called before a look-up that would not notice, and after
     one that failed, to say which ids these were.
     """
-    if label.device.type != 'cpu':
+    if not on_cpu(label):
         return
     ids = max(num_classes, 2)
     wrong = ((label < 0) | (label >= ids)) & valid_mask(label, ignore_index)

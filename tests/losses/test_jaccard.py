@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from mmseg_jml.functional import boundary_mask, jaccard_loss, one_hot, smooth
-from mmseg_jml.losses import JaccardMetricLoss, SoftCrossEntropyLoss
+from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss, SoftCrossEntropyLoss
 from tests.losses.cases import case, value_and_grad
 
 LOSSES = [
@@ -120,10 +120,15 @@ def test_fp16_sums_over_many_pixels_do_not_overflow():
     assert_close(JaccardMetricLoss(smooth=0.0)(logits, label), torch.tensor(0.5))
 
 
-def test_half_a_million_pixels_in_float32_are_exact_to_1e_6():
-    logits, label = case(2, 5, 512, 512, dtype=torch.float32)
-    exact = JaccardMetricLoss()(logits.double(), label)
-    assert abs(JaccardMetricLoss()(logits, label).item() - exact.item()) < 1e-6
+@pytest.mark.parametrize('smoothing', [None, dict(type='BoundaryLabelSmoothing')])
+def test_ten_million_pixels_in_float32_are_exact_to_1e_6(smoothing):
+    parts = [dict(type='SoftCrossEntropyLoss'), dict(type='JaccardMetricLoss')]
+    loss = CompoundLoss(losses=parts, label_smoothing=smoothing)
+    logits, label = case(1, 2, 2500, 4000, dtype=torch.float32)
+    with torch.no_grad():
+        single, exact = (loss.compute_all(z, label) for z in (logits, logits.double()))
+    for ours, expected in zip(single, exact, strict=True):
+        assert abs(ours.item() - expected.item()) < 1e-6 * expected.item()
 
 
 def test_a_binary_head_reads_foreground_from_its_only_channel():

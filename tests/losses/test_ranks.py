@@ -54,8 +54,9 @@ def network(reduction, mode, *, sync):
     return nn.Conv2d(3, 5, 3, padding=1, dtype=torch.float64), loss
 
 
-def loss_and_gradients(net, loss, images, label):
-    value = loss(net(images), label)
+def loss_and_gradients(net, loss, images, label, amp=False):
+    with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+        value = loss(net(images), label)
     value.backward()
     module = net.module if isinstance(net, DistributedDataParallel) else net
     return [value.detach(), *(p.grad.clone() for p in module.parameters())]
@@ -76,6 +77,12 @@ def worker(rank, world, port, results, sync):
             if rank == 0:
                 results[name, mode] = [each.numpy() for each in found]
             del net, loss
+    net, loss = network(REDUCTIONS['batch'], 'label', sync=sync)
+    net = DistributedDataParallel(net.float())
+    half = loss_and_gradients(net, loss, images[share].float(), label[share], amp=True)
+    if rank == 0:
+        results['amp'] = [each.numpy() for each in half]
+    del net, loss
     dist.barrier()
     results['done', rank] = True
     dist.destroy_process_group()
@@ -128,6 +135,16 @@ def test_synced_ranks_are_one_process(world, port):
             assert_close(
                 torch.from_numpy(ours).view_as(theirs), theirs, rtol=0, atol=1e-10
             )
+
+
+def test_synced_ranks_are_one_process_in_mixed_precision(port):
+    images, label = images_and_labels()
+    net, loss = network(REDUCTIONS['batch'], 'label', sync=True)
+    single = loss_and_gradients(net.float(), loss, images.float(), label, amp=True)
+    for ours, theirs in zip(on_ranks(2, True, port)['amp'], single, strict=True):
+        # bfloat16 has three digits, and each rank rounds its own share of the gradient
+        ours = torch.from_numpy(ours).view_as(theirs)
+        assert (ours - theirs).abs().max() < 0.01 * theirs.abs().max()
 
 
 def test_unsynced_ranks_are_not(port):
