@@ -22,6 +22,11 @@ from .calibration import (
 )
 from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
+from .distillation import (
+    channel_wise_divergence,
+    correlation_losses,
+    teacher_divergence,
+)
 from .jaccard import (
     REDUCTIONS,
     VARIANTS,
@@ -74,11 +79,13 @@ __all__ = [
     'boundary_mask',
     'calibration_gap',
     'calibration_measures',
+    'channel_wise_divergence',
     'class_areas',
     'class_probs',
     'class_sums',
     'classwise_tables',
     'confidence_map',
+    'correlation_losses',
     'cross_entropy',
     'entropy_map',
     'expected_calibration_error',
@@ -101,5 +108,6 @@ __all__ = [
     'smooth',
     'softmax_scores',
     'sum_over_ranks',
+    'teacher_divergence',
     'valid_mask',
 ]

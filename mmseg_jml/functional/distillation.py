@@ -1,0 +1,187 @@
+"""What a student's logits are away from a teacher's: KL, channel-wise KL, correlation.
+
+Shapes are the same everywhere: `logits` and `teacher_logits` (N,C,*), `weight` (N,*)
+>= 0, 0 at ignored pixels, which change neither value nor gradient. Half precision is
+computed in float32. Only `logits` is differentiated. Without any weight the result is
+a zero on the graph.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .chunks import Activation, working_dtype
+from .class_sums import class_sums
+from .cross_entropy import CROSS_ENTROPY, cross_entropy_of, cross_entropy_partials
+from .targets import Target
+
+# What varies less is taken to be constant: float32 squares end near it.
+_NO_VARIANCE = 1e-30
+
+
+def entropy_sum(
+    target: Target,
+    weight: Tensor | None = None,
+    *,
+    label: Target | None = None,
+    activation: Activation = 'softmax',
+    temperature: float = 1.0,
+) -> Tensor:
+    """The weighted sum over the pixels of a target's own entropy, a float64 scalar.
+
+    Of `target.logits` the entropy of what `activation` and `temperature` make of them;
+    of `target.probs` their own; of a hard `target.label` 0. With sigmoid the channels'
+    entropies add up. Pixels that `label` ignores do not count.
+
+    >>> round(entropy_sum(Target(logits=torch.zeros(1, 2, 1))).item(), 4)
+    0.6931
+    """
+    if target.logits is not None:
+        # Against itself, so that the divergence of equals is 0 to the last digit.
+        own = Target(CROSS_ENTROPY, logits=target.logits)
+        targets = [own] if label is None else [own, label]
+        with torch.no_grad():
+            sums = class_sums(
+                target.logits,
+                targets,
+                weight,
+                activation=activation,
+                temperature=temperature,
+            )
+        return sums[0].cross_entropy.sum()
+    if target.probs is None:
+        device = None if target.label is None else target.label.device
+        return torch.zeros((), dtype=torch.float64, device=device)
+    probs = target.probs.to(working_dtype(target.probs.dtype))
+    entropy = -torch.xlogy(probs, probs)
+    if activation == 'sigmoid':
+        entropy -= torch.xlogy(1 - probs, 1 - probs)
+    entropy = entropy.sum(1)
+    return (entropy if weight is None else entropy * weight).sum(dtype=torch.float64)
+
+
+def divergence_of(partials: Sequence[Tensor], temperature: float) -> Tensor:
+    """T^2 KL from the sums of the cross-entropy, its weight, and the entropy."""
+    cross_entropy, weight, entropy = partials
+    return temperature**2 * cross_entropy_of([cross_entropy - entropy, weight])
+
+
+def teacher_divergence(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    weight: Tensor | None = None,
+    *,
+    temperature: float = 1.0,
+) -> Tensor:
+    """T^2 times the mean over pixels of KL(teacher || student), a float64 scalar.
+
+    Both are softened alike, softmax(z/T); T^2 keeps the gradient's size, which falls
+    with 1/T^2. At T = 1 the gradient is that of the cross-entropy to the teacher.
+
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network",
+    2015, section 2.
+
+    >>> teacher = torch.tensor([[[0.0], [9.0]]])
+    >>> round(teacher_divergence(torch.zeros(1, 2, 1), teacher).item(), 3)
+    0.692
+    """
+    teacher = Target(CROSS_ENTROPY, logits=teacher_logits)
+    (sums,) = class_sums(logits, [teacher], weight, temperature=temperature)
+    entropy = entropy_sum(teacher, weight, temperature=temperature)
+    return divergence_of([*cross_entropy_partials(sums), entropy], temperature)
+
+
+def channel_wise_divergence(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    weight: Tensor | None = None,
+    *,
+    temperature: float = 4.0,
+) -> Tensor:
+    """T^2 times the mean over channels of KL between maps that sum to 1 over pixels.
+
+    Each channel of each image is a distribution over the image's pixels, softmax(z/T)
+    with a pixel of weight w standing for w pixels; the mean is over the images that
+    have a pixel.
+
+    Source: Shu et al., "Channel-wise Knowledge Distillation for Dense Prediction", ICCV
+    2021.
+
+    >>> teacher = torch.tensor([[[0.0, 36.0]]])
+    >>> round(channel_wise_divergence(torch.zeros(1, 1, 2), teacher).item(), 2)
+    11.07
+    """
+    student, teacher, weight = _prepared(logits, teacher_logits, weight)
+    some = weight.sum(1) > 0
+    multiplicity = weight.where(some.unsqueeze(1), 1).log().unsqueeze(1)
+
+    def log_share(values: Tensor) -> Tensor:
+        values = values / temperature
+        return values - torch.logsumexp(values + multiplicity, 2, keepdim=True)
+
+    log_teacher = log_share(teacher)
+    share = (log_teacher + multiplicity).exp()
+    divergence = (share * (log_teacher - log_share(student))).sum(2).mean(1)
+    return temperature**2 * (divergence * some).sum() / some.sum().clamp(min=1)
+
+
+def correlation_losses(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    weight: Tensor | None = None,
+    *,
+    temperature: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """1 - Pearson's correlation of softmax(z/T): over classes, and over pixels.
+
+    The first is over the classes of a pixel, its mean over the pixels; the second over
+    the pixels of the whole batch for a class, its mean over the classes. What does not
+    vary correlates with nothing: 1. Float64 scalars, in [0,2].
+
+    Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS
+    2022, inter- and intra-class relation, a pixel being an instance. There is no T^2: a
+    correlation keeps its size when both sides are scaled.
+
+    >>> logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
+    >>> [round(loss.item(), 4) for loss in correlation_losses(logits, -logits)]
+    [2.0, 2.0]
+    """
+    student, teacher, weight = _prepared(logits, teacher_logits, weight)
+    student = (student / temperature).softmax(1)
+    teacher = (teacher / temperature).softmax(1)
+    total = weight.sum(dtype=torch.float64)
+    every_class = torch.ones_like(student[:1, :, :1])
+    of_pixels = 1 - _correlation(student, teacher, every_class, (1,))
+    of_classes = 1 - _correlation(student, teacher, weight.unsqueeze(1), (0, 2))
+    inter = (of_pixels * weight).sum() / total.where(total > 0, 1.0)
+    return inter, of_classes.mean() * (total > 0)
+
+
+def _correlation(x: Tensor, y: Tensor, weight: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Pearson's correlation along `dims`, float64; 0 where either does not vary."""
+    total = weight.sum(dims, keepdim=True, dtype=torch.float64)
+    total = total.where(total > 0, 1.0)
+
+    def centred(values: Tensor) -> Tensor:
+        mean = (values * weight).sum(dims, keepdim=True, dtype=torch.float64) / total
+        return values - mean.to(values.dtype)
+
+    def product(one: Tensor, other: Tensor) -> Tensor:
+        summed = (one * other * weight).sum(dims, keepdim=True, dtype=torch.float64)
+        return (summed / total).squeeze(dims)
+
+    x, y = centred(x), centred(y)
+    variances = [product(each, each).clamp(min=_NO_VARIANCE) for each in (x, y)]
+    return product(x, y) / (variances[0].sqrt() * variances[1].sqrt())
+
+
+def _prepared(
+    logits: Tensor, teacher_logits: Tensor, weight: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Student and teacher (N,C,P), the teacher a constant, and the weight (N,P)."""
+    dtype = working_dtype(logits.dtype)
+    student, teacher = logits.flatten(2), teacher_logits.detach().flatten(2)
+    if weight is None:
+        weight = student.new_ones(len(student), student.shape[2])
+    return student.to(dtype), teacher.to(dtype), weight.flatten(1).to(dtype)
