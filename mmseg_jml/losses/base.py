@@ -108,6 +108,10 @@ class SoftLabelLoss(nn.Module, ABC):
     def partials(self, sums: ClassSums) -> list[Tensor]:
         """What the images of this rank add to the loss: float64 sums over them."""
 
+    def constants(self, batch: Batch) -> list[Tensor]:
+        """Further partials, of the target alone: nothing of them is differentiated."""
+        return []
+
     @abstractmethod
     def finish(self, partials: Sequence[Tensor]) -> Tensor:
         """The unweighted loss from the partials, a float64 scalar."""
@@ -127,7 +131,10 @@ def compute(losses: Sequence[SoftLabelLoss], batches: Sequence[Batch]) -> list[T
     sums: dict[int, ClassSums] = {}
     for members in passes.values():
         sums.update(_one_pass(members, losses, batches))
-    partials = [loss.partials(sums[i]) for i, loss in enumerate(losses)]
+    partials = [
+        [*loss.partials(sums[i]), *loss.constants(batch)]
+        for i, (loss, batch) in enumerate(zip(losses, batches, strict=True))
+    ]
     synced = [i for i, loss in enumerate(losses) if loss.sync]
     if synced:
         flat = sum_over_ranks([part for i in synced for part in partials[i]])
@@ -162,6 +169,7 @@ def _one_pass(
             targets.append(asked)
     first = losses[members[0]]
     batch = batches[members[0]]
+    targets += _ignoring(targets, [batches[index].label for index in members])
     try:
         found = class_sums(
             batch.logits,
@@ -177,6 +185,15 @@ def _one_pass(
                 check_ids(target.label, num_classes, target.ignore_index)
         raise
     return {index: found[position] for index, position in place.items()}
+
+
+def _ignoring(
+    targets: Sequence[Target], labels: Sequence[Target | None]
+) -> list[Target]:
+    """The labels that no target holds yet: they take their ignored pixels out."""
+    known = {id(target.label) for target in targets}
+    missing = {id(each.label): each for each in labels if each is not None}
+    return [label for key, label in missing.items() if key not in known]
 
 
 def _join(one: Target, other: Target) -> Target | None:

@@ -11,11 +11,15 @@ from ..labels import LabelTransform
 
 
 class Batch(NamedTuple):
-    """What has passed the door: logits (N,C,*), what they are compared with, weight."""
+    """What has passed the door: logits (N,C,*), what they are compared with, weight.
+
+    Beside a teacher's logits stands the hard label whose ignored pixels do not count.
+    """
 
     logits: Tensor
     target: Target
     weight: Tensor | None
+    label: Target | None = None
 
 
 def read_batch(
@@ -65,6 +69,42 @@ def read_batch(
     return Batch(
         logits, Target(probs=made), valid if weight is None else valid * weight
     )
+
+
+def read_teacher(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    label: Tensor,
+    weight: Tensor | None,
+    *,
+    ignore_index: int,
+    use_sigmoid: bool,
+) -> Batch:
+    """Check what came and compare the logits with a teacher's (N,C,*).
+
+    Of the hard `label` (N,*) only the ignored pixels matter.
+
+    Raises:
+        TypeError, ValueError: as `read_batch` and `check_teacher`.
+    """
+    check_tensors(logits, label, weight, use_sigmoid)
+    check_teacher(logits, teacher_logits)
+    hard = Target(label=label.long(), ignore_index=ignore_index)
+    target = Target(logits=teacher_logits, ignore_index=ignore_index)
+    return Batch(logits, target, weight, hard)
+
+
+def check_teacher(logits: Tensor, teacher_logits: Tensor) -> None:
+    """Refuse a teacher's logits of another shape or no floating type."""
+    if not teacher_logits.is_floating_point():
+        raise TypeError(
+            f'`teacher_logits` must be floating, got {teacher_logits.dtype}'
+        )
+    if teacher_logits.shape != logits.shape:
+        raise ValueError(
+            "`teacher_logits` must have the shape of the student's, "
+            f'{tuple(logits.shape)}, got {tuple(teacher_logits.shape)}'
+        )
 
 
 def check_tensors(

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -107,23 +107,51 @@ class CompoundLoss(nn.ModuleList):
         ignore_index: int | None = None,
     ) -> list[Tensor]:
         """The parts' losses in their order; parts that agree on the target share it."""
-        results: list[Tensor | None] = []
-        ours: list[SoftLabelLoss] = []
-        batches: list[Batch] = []
-        read: dict[tuple[int, ...], Batch] = {}
-        for loss in self._losses():
-            if not isinstance(loss, SoftLabelLoss):
-                results.append(_call(loss, logits, target, weight, ignore_index))
-                continue
-            options = loss.reading(ignore_index)
-            key = tuple(map(id, options.values()))
-            if key not in read:
-                read[key] = read_batch(logits, target, weight, **options)
-            ours.append(loss)
-            batches.append(read[key])
-            results.append(None)
-        computed = iter(compute(ours, batches))
-        return [next(computed) if each is None else each for each in results]
+        found = self.read_all(logits, target, weight, ignore_index)
+        pairs = [
+            (loss, each)
+            for loss, each in zip(self._losses(), found, strict=True)
+            if isinstance(loss, SoftLabelLoss) and isinstance(each, Batch)
+        ]
+        losses, batches = [loss for loss, _ in pairs], [batch for _, batch in pairs]
+        computed = iter(compute(losses, batches))
+        return [next(computed) if isinstance(each, Batch) else each for each in found]
+
+    def read_all(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        ignore_index: int | None,
+    ) -> list[Batch | Tensor]:
+        """What each part of ours has to compute, and what the others computed."""
+        return read_parts(self._losses(), logits, target, weight, ignore_index)
+
+    def compute_one(self, index: int, *inputs: Any) -> Tensor:
+        """The loss of one part alone; `inputs` as of `compute_all`."""
+        return _call(self[index], *inputs)
+
+
+def read_parts(
+    losses: Iterable[nn.Module],
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int | None,
+) -> list[Batch | Tensor]:
+    """For each loss of ours its batch, shared where they agree; else its value."""
+    found: list[Batch | Tensor] = []
+    read: dict[tuple[int, ...], Batch] = {}
+    for loss in losses:
+        if not isinstance(loss, SoftLabelLoss):
+            found.append(_call(loss, logits, target, weight, ignore_index))
+            continue
+        options = loss.reading(ignore_index)
+        key = tuple(map(id, options.values()))
+        if key not in read:
+            read[key] = read_batch(logits, target, weight, **options)
+        found.append(read[key])
+    return found
 
 
 def _call(
@@ -155,7 +183,7 @@ class _Step:
         same = all(a is b for a, b in zip(self.inputs, seen, strict=True))
         if same and index in self.results:
             return self.results.pop(index)
-        return _call(self.compound[index], *inputs)
+        return self.compound.compute_one(index, *inputs)
 
 
 class _Part:

@@ -1,0 +1,262 @@
+"""TaughtLoss: a head's losses against label and teacher."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+from torch.testing import assert_close
+
+from mmseg_jml.losses import CompoundLoss, TaughtLoss, base
+from tests.losses.cases import case
+from tests.losses.test_compound import as_a_head
+
+CE = dict(type='SoftCrossEntropyLoss', loss_weight=0.25)
+JML = dict(type='JaccardMetricLoss', loss_weight=0.75)
+BLS = dict(type='BoundaryLabelSmoothing')
+KL = dict(type='KLDivergenceLoss')
+JML_KD = dict(type='JaccardMetricLoss', loss_name='loss_jml_kd')
+CE_KD = dict(type='SoftCrossEntropyLoss', loss_name='loss_ce_kd')
+CWD = dict(type='ChannelWiseDivergenceLoss')
+DIST = dict(type='DISTLoss')
+OF_TEACHER = [KL, JML_KD, CE_KD, CWD, DIST]
+every = pytest.mark.parametrize('config', OF_TEACHER, ids=lambda c: c['type'])
+
+
+def taught(of_teacher, of_label=(CE, JML), **more):
+    return TaughtLoss(CompoundLoss(losses=list(of_label), **more), of_teacher)
+
+
+def teacher_of(logits, seed=5):
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(logits.shape, generator=generator, dtype=torch.float64)
+    return noise.to(logits)
+
+
+def step(loss, logits, label, teacher):
+    with loss.taught_by(teacher):
+        return as_a_head(loss, logits, label)
+
+
+def alone(config, logits, label, teacher):
+    """A loss of the teacher called for itself, without the ignored pixels."""
+    loss = MODELS.build(config)
+    ours = config['type'] not in ('ChannelWiseDivergenceLoss', 'DISTLoss')
+    target = teacher.softmax(1) if ours else teacher
+    return loss(logits, target, weight=(label != 255).to(logits))
+
+
+@every
+def test_each_loss_of_the_teacher_is_what_it_is_alone(config):
+    logits, label = case()
+    teacher = teacher_of(logits)
+    logged = step(taught([config]), logits, label, teacher)
+    assert set(logged) == {'loss_ce', 'loss_jml', MODELS.build(config).loss_name}
+    found = logged[MODELS.build(config).loss_name]
+    expected = alone(config, logits, label, teacher)
+    assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad(value, logits, retain_graph=True)[0]
+        for value in (found, expected)
+    ]
+    assert_close(*gradients)
+
+
+def test_the_losses_of_the_label_are_what_they_are_without_a_teacher():
+    logits, label = case()
+    logged = step(taught(OF_TEACHER, label_smoothing=BLS), logits, label, logits + 1)
+    plain = as_a_head(
+        CompoundLoss(losses=[CE, JML], label_smoothing=BLS), logits, label
+    )
+    assert_close({name: logged[name] for name in plain}, plain)
+
+
+def test_label_and_teacher_take_one_read_of_the_logits(monkeypatch):
+    logits, label = case()
+    read = []
+    original = base.class_sums
+
+    def counted(logits, targets, *args, **kwargs):
+        read.append(len(targets))
+        return original(logits, targets, *args, **kwargs)
+
+    monkeypatch.setattr(base, 'class_sums', counted)
+    step(taught([KL, JML_KD], label_smoothing=BLS), logits, label, teacher_of(logits))
+    assert read == [2]  # the smoothed label and the teacher
+
+
+@pytest.mark.parametrize('temperature', [0.5, 1.0, 4.0])
+@pytest.mark.parametrize('config', [KL, JML_KD, CWD, DIST], ids=lambda c: c['type'])
+def test_at_the_teacher_the_loss_is_zero_at_any_temperature(config, temperature):
+    logits, label = case()
+    loss = taught([dict(config, temperature=temperature)])
+    *_, found = step(loss, logits, label, logits.detach()).values()
+    assert abs(found.item()) < 1e-12
+
+
+def test_of_another_temperature_both_sides_are_softened():
+    logits, label = case()
+    teacher = teacher_of(logits)
+    soft = dict(JML_KD, temperature=3.0)
+    found = step(taught([soft]), logits, label, teacher)['loss_jml_kd']
+    expected = alone(JML_KD, logits / 3, label, teacher / 3)
+    assert_close(found, expected)
+
+
+def test_kl_is_multiplied_by_the_square_of_the_temperature():
+    logits, label = case()
+    teacher = teacher_of(logits)
+    found = step(taught([dict(KL, temperature=3.0)]), logits, label, teacher)
+    assert_close(found['loss_kl'], 9 * alone(KL, logits / 3, label, teacher / 3))
+
+
+def one_hot_smoothing(label, num_classes, ignore_index):
+    """A transform without a map of epsilon: the label's losses get another weight."""
+    hard = label.where(label != ignore_index, 0)
+    return torch.nn.functional.one_hot(hard, num_classes).movedim(-1, 1).double()
+
+
+@every
+@pytest.mark.parametrize('smoothing', [None, BLS, one_hot_smoothing])
+def test_where_the_label_is_ignored_the_teacher_says_nothing(config, smoothing):
+    logits, label = case()
+    teacher = teacher_of(logits)
+    ignored = (label == 255).unsqueeze(1)
+    noisy = [each.detach().where(~ignored, 30.0) for each in (logits, teacher)]
+    noisy[1] = noisy[1].where(~ignored, -20.0)
+    noisy[0].requires_grad_()
+    results = []
+    for student, of_teacher in ((logits, teacher), noisy):
+        loss = taught([config], label_smoothing=smoothing)
+        *_, value = step(loss, student, label, of_teacher).values()
+        results.append((value, *torch.autograd.grad(value, student)))
+    assert_close(results[0], results[1])
+
+
+@every
+def test_a_samplers_weight_leaves_pixels_out(config):
+    logits, label = case()
+    teacher = teacher_of(logits)
+    weight = torch.ones_like(label, dtype=torch.float64)
+    weight[:, :, ::2] = 0
+    loss = taught([config])
+    with loss.taught_by(teacher):
+        found = [part(logits, label, weight, 255) for part in loss][-1]
+    left = label.where(weight > 0, 255)
+    *_, expected = step(taught([config]), logits, left, teacher).values()
+    assert_close(found, expected)
+
+
+@every
+def test_an_ignored_batch_gives_a_zero_on_the_graph(config):
+    logits, label = case()
+    nothing = torch.full_like(label, 255)
+    *_, value = step(taught([config]), logits, nothing, teacher_of(logits)).values()
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert value == 0
+    assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize('config', [KL, JML_KD, CE_KD], ids=lambda c: c['type'])
+def test_a_binary_head_can_be_taught(config):
+    logits, label = case(c=1)
+    of_label, of_teacher = (dict(each, use_sigmoid=True) for each in (JML, config))
+    loss = taught([of_teacher], [of_label])
+    teacher = teacher_of(logits)
+    *_, found = step(loss, logits, label, teacher).values()
+    target = teacher.sigmoid()
+    weight = (label != 255).double()
+    assert_close(found, MODELS.build(of_teacher)(logits, target, weight=weight))
+
+
+def test_heads_without_a_list_of_losses_are_taught_too():
+    logits, label = case()
+    loss = TaughtLoss(MODELS.build(CE), [KL])
+    assert set(step(loss, logits, label, teacher_of(logits))) == {'loss_ce', 'loss_kl'}
+
+
+def test_losses_of_mmsegmentation_stay_beside_the_teacher():
+    logits, label = case(dtype=torch.float32)
+    theirs = dict(type='CrossEntropyLoss', loss_name='loss_theirs')
+    logged = step(taught([KL], [theirs]), logits, label, teacher_of(logits))
+    expected = MODELS.build(theirs)(logits, label, ignore_index=255)
+    assert_close(logged['loss_theirs'], expected)
+
+
+def test_a_part_called_out_of_turn_still_learns_from_the_teacher():
+    logits, label = case()
+    teacher = teacher_of(logits)
+    loss = taught([KL])
+    with loss.taught_by(teacher):
+        *_, part = loss
+        first, again = (part(logits, label, ignore_index=255) for _ in range(2))
+    assert_close(again, first)
+
+
+def test_nothing_outlives_the_step():
+    logits, label = case()
+    teacher = teacher_of(logits)
+    loss = taught(OF_TEACHER)
+    step(loss, logits, label, teacher)
+    reference = weakref.ref(teacher)
+    del teacher
+    gc.collect()
+    assert reference() is None
+
+
+def test_the_losses_add_nothing_to_a_checkpoint():
+    assert not taught(OF_TEACHER).state_dict()
+
+
+def test_without_a_teacher_it_says_where_one_is():
+    with pytest.raises(RuntimeError, match='no teacher outside of the `loss`'):
+        as_a_head(taught([KL]), *case())
+
+
+def test_a_head_that_never_asks_is_told():
+    loss = taught([KL])
+    with (
+        pytest.raises(RuntimeError, match=r'DDRHead, PIDHead.* cannot be distilled'),
+        loss.taught_by(torch.zeros(1)),
+    ):
+        pass
+
+
+@every
+def test_a_teacher_of_another_shape_is_refused(config):
+    logits, label = case()
+    with pytest.raises(ValueError, match=r"shape of the student's, .* got"):
+        step(taught([config]), logits, label, teacher_of(logits)[..., :-1])
+
+
+@every
+def test_a_teacher_that_is_no_logits_is_refused(config):
+    logits, label = case()
+    with pytest.raises(TypeError, match='`teacher_logits` must be floating'):
+        step(taught([config]), logits, label, teacher_of(logits).long())
+
+
+@pytest.mark.parametrize(
+    ('config', 'error', 'words'),
+    [
+        (dict(type='CrossEntropyLoss'), TypeError, 'leave ignored pixels out .* got'),
+        (dict(JML, label_smoothing=BLS), ValueError, 'a teacher is no hard label'),
+        (dict(KL, temperature=0), ValueError, '`temperature` must be'),
+        (dict(CWD, temperature=-1), ValueError, '`temperature` must be'),
+        (dict(DIST, beta=-1), ValueError, '`beta` must be'),
+        (dict(DIST, gamma='1'), TypeError, '`gamma` must be a number'),
+        (dict(CWD, loss_weight=-3), ValueError, '`loss_weight` must be'),
+        (dict(CWD, loss_name='cwd'), ValueError, "must contain 'loss'"),
+    ],
+)
+def test_what_cannot_teach_is_refused(config, error, words):
+    with pytest.raises(error, match=words):
+        taught([config])
+
+
+def test_a_correlation_over_one_class_is_refused():
+    logits, label = case(c=1)
+    loss = taught([DIST], [dict(JML, use_sigmoid=True)])
+    with pytest.raises(ValueError, match='at least 2 channels: DISTLoss'):
+        step(loss, logits, label, teacher_of(logits))
