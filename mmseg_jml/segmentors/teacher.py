@@ -1,0 +1,235 @@
+"""A frozen segmentor that another one learns from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
+from mmengine.runner import CheckpointLoader
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ..shipped import find_config
+
+
+class Teacher:
+    """A segmentor that no module registers, built when its logits are first needed.
+
+    It is therefore in no checkpoint, optimizer, EMA or count of FLOPs, and `train()`,
+    weight initialization and the conversion of BatchNorm pass it by. It follows the
+    pictures from device to device; copies of the student share it, and a pickle holds
+    what it is built from.
+
+    Args:
+        config: the path of a config, a file or one of the shipped tree, or the config
+            of a segmentor.
+        checkpoint: a file or an address with exactly its weights.
+
+    Raises:
+        TypeError: an argument is of another type.
+    """
+
+    def __init__(self, config: str | Mapping[str, Any], checkpoint: str) -> None:
+        if not isinstance(config, str) and not (
+            isinstance(config, Mapping) and 'type' in config
+        ):
+            raise TypeError(
+                '`teacher` must be the path of a config or the config of a segmentor '
+                f'(a dict with a `type`), got {config!r}'
+            )
+        if not isinstance(checkpoint, str):
+            raise TypeError(
+                f'`teacher_checkpoint` must be a file or an address, got {checkpoint!r}'
+            )
+        self.config = config
+        self.checkpoint = checkpoint
+        self.model: BaseSegmentor | None = None
+        self.scaling: tuple[bool, Tensor, Tensor] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, 'model': None, 'scaling': None}
+
+    def build(self, student: BaseSegmentor) -> None:
+        """Build and load it, once.
+
+        The random state stays as it was: the student trains as it would alone.
+
+        Raises:
+            FileNotFoundError: the config or the checkpoint is not there.
+            ValueError: config and checkpoint do not fit, or teacher and student do not.
+        """
+        if self.model is not None:
+            return
+        require_file(self.checkpoint, self.config)
+        with torch.random.fork_rng(devices=[]):
+            model = MODELS.build(model_config(self.config))
+        if model.out_channels != student.out_channels:
+            raise ValueError(
+                f"`teacher` must have the student's {student.out_channels} classes "
+                f'(output channels), got {model.out_channels}'
+            )
+        load_exactly(model, self.checkpoint)
+        self.scaling = rescaling(student.data_preprocessor, model.data_preprocessor)
+        self.model = model.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def logits(
+        self, student: BaseSegmentor, inputs: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        """The logits (N,C,*size) of the student's inputs, resized as its head resizes.
+
+        Whole pictures: no windows, whatever its `test_cfg` says.
+        """
+        self.build(student)
+        assert self.model is not None
+        self.model.to(device=inputs.device, dtype=inputs.dtype)
+        if self.scaling is not None:
+            swap, scale, offset = (
+                each.to(inputs) if isinstance(each, Tensor) else each
+                for each in self.scaling
+            )
+            inputs = (inputs.flip(1) if swap else inputs) * scale + offset
+        shape = torch.Size(size)
+        meta = {'img_shape': shape, 'pad_shape': shape, 'ori_shape': shape}
+        return self.model.inference(inputs, [meta] * len(inputs))
+
+
+def require_file(checkpoint: str, config: str | Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that is not there.
+
+    Raises:
+        FileNotFoundError: it is neither a file nor an address.
+    """
+    if '://' in checkpoint or Path(checkpoint).is_file():
+        return
+    command = f' (`python tools/train.py {config}`)' if isinstance(config, str) else ''
+    raise FileNotFoundError(
+        f'`teacher_checkpoint`: no file {checkpoint!r}. Train the teacher first'
+        f'{command}, or say where its weights are: '
+        '`--cfg-options model.teacher_checkpoint=FILE`'
+    )
+
+
+def model_config(config: str | Mapping[str, Any]) -> dict[str, Any]:
+    """The config of the segmentor alone: no weights to fetch, no auxiliary head.
+
+    Raises:
+        FileNotFoundError: no config has this path; the message names close ones.
+        ValueError: the config has no model.
+    """
+    if isinstance(config, str):
+        whole = Config.fromfile(find_config(config))
+        if 'model' not in whole:
+            raise ValueError(
+                f'`teacher` must be a config with a `model`, got {config!r}'
+            )
+        # As the runner does.
+        whole.model.setdefault('data_preprocessor', whole.get('data_preprocessor'))
+        config = whole.model
+    found = _without_pretraining(copy.deepcopy(config))
+    found.pop('auxiliary_head', None)
+    found.pop('train_cfg', None)
+    found['test_cfg'] = {**(found.get('test_cfg') or {}), 'mode': 'whole'}
+    return found
+
+
+def _without_pretraining(config: Any) -> Any:
+    """A config in which nothing is fetched or initialized from elsewhere."""
+    if isinstance(config, list | tuple):
+        return type(config)(_without_pretraining(each) for each in config)
+    if not isinstance(config, Mapping):
+        return config
+    for key in list(config):
+        if key == 'init_cfg':
+            del config[key]
+        elif key == 'pretrained':  # timm wants a bool, mmseg a name or None
+            config[key] = False if isinstance(config[key], bool) else None
+        else:
+            config[key] = _without_pretraining(config[key])
+    return config
+
+
+def load_exactly(model: nn.Module, checkpoint: str) -> None:
+    """Load weights that fit key for key, but for an auxiliary head.
+
+    Raises:
+        ValueError: keys are missing, unknown or of another shape.
+    """
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    given = {
+        key.removeprefix('module.'): value
+        for key, value in loaded.get('state_dict', loaded).items()
+    }
+    given = {k: v for k, v in given.items() if not k.startswith('auxiliary_head.')}
+    own = model.state_dict()
+    shapes = [
+        f'{key} {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
+        for key in own
+        if key in given and given[key].shape != own[key].shape
+    ]
+    problems = {
+        'the model has and the checkpoint lacks': [k for k in own if k not in given],
+        'the checkpoint has and the model lacks': [k for k in given if k not in own],
+        'have another shape in the checkpoint': shapes,
+    }
+    if any(problems.values()):
+        raise ValueError(
+            f'`teacher_checkpoint` {checkpoint!r} is not of the `teacher`:'
+            + ''.join(
+                f'\n  {len(keys)} keys {problem}: {", ".join(keys[:4])}'
+                + (', ...' if len(keys) > 4 else '')
+                for problem, keys in problems.items()
+                if keys
+            )
+        )
+    model.load_state_dict(given)
+
+
+def rescaling(
+    student: nn.Module, teacher: nn.Module
+) -> tuple[bool, Tensor, Tensor] | None:
+    """What makes the teacher's inputs of the student's: flip channels?, factor, offset.
+
+    None where both normalize alike. Padded pixels come along as the student pads them;
+    their labels are ignored.
+
+    Raises:
+        ValueError: how one of them normalizes is not known.
+    """
+    (swap, mean, std), (other_swap, other_mean, other_std) = (
+        _normalization(each) for each in (student, teacher)
+    )
+    flip = swap != other_swap
+    if flip:
+        mean, std = mean.flip(0), std.flip(0)
+    scale = std / other_std
+    offset = (mean - other_mean) / other_std
+    if not flip and (scale == 1).all() and (offset == 0).all():
+        return None
+    return flip, scale.view(1, -1, 1, 1), offset.view(1, -1, 1, 1)
+
+
+def _normalization(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
+    """Whether the channels are swapped, and the means and deviations (3,)."""
+    if isinstance(preprocessor, ImgDataPreprocessor):
+        swap = bool(preprocessor._channel_conversion)
+        if not preprocessor._enable_normalize:
+            return swap, torch.zeros(3), torch.ones(3)
+        mean, std = preprocessor.mean.flatten(), preprocessor.std.flatten()
+        return swap, mean.cpu().expand(3), std.cpu().expand(3)
+    if type(preprocessor) is BaseDataPreprocessor:  # what a model without one gets
+        return False, torch.zeros(3), torch.ones(3)
+    raise ValueError(
+        '`data_preprocessor` of teacher and student must be SegDataPreProcessor or '
+        'another ImgDataPreprocessor, whose normalization is known, got '
+        f'{type(preprocessor).__name__}'
+    )
