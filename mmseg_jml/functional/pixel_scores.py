@@ -1,6 +1,6 @@
 """How sure and how right a prediction is at each pixel, in one read of the logits.
 
-A pixel's numbers do not depend on the picture or the chunk it came in: classes are
+A pixel's numbers do not depend on the picture or the block it came in: classes are
 added one after the other. Torch's softmax and sum round differently at the end of a row
 than in its middle, and a confidence that rounds differently may change its bin.
 """
@@ -11,14 +11,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .calibration import BinTable, Closed, bin_index, check_bins, merge_tables
+from .calibration import BinTable, Closed, bin_index, bin_sums, check_bins, merge_tables
 from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
 
+# Numbers of a block of logits: 8 MB.
+BLOCK = 2**21
 # Torch shares an operation on 2**15 numbers or more among threads, and waits for them
-# all: rows below that are 3 us on one core, and a busy core does not hold them up.
-CHUNK = 2**15 - 2**6
-CUDA_CHUNK = 2**20
+# all: a shorter row is 3 us on one core, and a busy core does not hold it up.
+PIECE = 2**15 - 2**6
 LANES = 8
 
 
@@ -60,23 +61,21 @@ def softmax_scores(
     rows = label.flatten(1)
     chosen = None if prediction is None else prediction.flatten(1).long()
     parts = _empty(rows, working_dtype(logits.dtype))
-    for image, part in _chunks(rows):
+    for image, part in _blocks(rows, flat.shape[1]):
         z = flat[image, :, part].to(parts.nll.dtype)
         decided = None if chosen is None else chosen[image, part]
         for whole, piece in zip(
-            parts, _softmax_chunk(z, rows[image, part], decided), strict=True
+            parts, _softmax_block(z, rows[image, part], decided), strict=True
         ):
             whole[image, part] = piece
     _check_finite('logits', parts.confidence)
     return PixelScores(*(whole.view(label.shape) for whole in parts))
 
 
-def _softmax_chunk(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
-    """Scores of one chunk: z (C,L), label (L,), prediction (L,) or None."""
+def _softmax_block(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
+    """Scores of one block: z (C,L), label (L,), prediction (L,) or None."""
     x, largest, norm = _exponentials(z)
-    squares = torch.zeros_like(norm)
-    for row in x:
-        squares.addcmul_(row, row)
+    squares = _sum_over_classes(x, squares=True)
     scale = norm.reciprocal()
     own = _pick(x, label).mul_(scale)
     brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1)
@@ -94,16 +93,24 @@ def _softmax_chunk(z: Tensor, label: Tensor, prediction: Tensor | None) -> Pixel
 
 
 def _exponentials(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(z - largest) of z (C,L), the largest logits (L,), the sum over classes (L,).
-
-    Added class after class, so that a pixel's sum does not depend on where it lies.
-    """
+    """exp(z - largest) of z (C,L), the largest (L,) and the sum over classes (L,)."""
     largest = z.amax(0)
     x = torch.sub(z, largest).exp_()
-    norm = torch.zeros_like(largest)
-    for row in x:
-        norm.add_(row)
-    return x, largest, norm
+    return x, largest, _sum_over_classes(x)
+
+
+def _sum_over_classes(x: Tensor, *, squares: bool = False) -> Tensor:
+    """The sum of x (C,L), or of its squares, in the order of classes: (L,)."""
+    total = torch.zeros_like(x[0])
+    length = _piece(x)
+    pieces = zip(torch.split(x, length, 1), torch.split(total, length), strict=True)
+    for piece, part in pieces:
+        for row in piece:
+            if squares:
+                part.addcmul_(row, row)
+            else:
+                part.add_(row)
+    return total
 
 
 def binary_scores(
@@ -175,40 +182,45 @@ def classwise_tables(
     rows = _classes(label, num_classes, ignore_index).flatten(1)
     ignored = ~valid_mask(label, ignore_index).flatten(1)
     flat, tables = logits.flatten(2), []
-    for image, part in _chunks(rows):
+    for image, part in _blocks(rows, num_classes):
         z = flat[image, :, part].to(working_dtype(logits.dtype))
         if binary:
             probs = torch.cat([1 - z, z])
         else:
             probs, _, norm = _exponentials(z)
             probs *= norm.reciprocal_()
-        tables.append(
-            _classwise(probs, rows[image, part], ignored[image, part], num_bins, closed)
+        length = _piece(probs)
+        pieces = zip(
+            torch.split(probs, length, 1),
+            torch.split(rows[image, part], length),
+            torch.split(ignored[image, part], length),
+            strict=True,
         )
+        tables += [_classwise(*piece, num_bins, closed) for piece in pieces]
     return merge_tables(tables)
 
 
 def _classwise(
     probs: Tensor, label: Tensor, ignored: Tensor, num_bins: int, closed: Closed
 ) -> BinTable:
-    """The tables of a chunk: probs (C,L), label and ignored (L,)."""
+    """The tables of a piece: probs (C,L), label and ignored (L,)."""
     # Most probabilities are near 0, and adding to the bin that was just added to waits:
     # neighbours go to lanes of their own. What is ignored goes past a lane's bins.
     lanes = torch.arange(len(label), device=label.device) % LANES
     offset = (2 * lanes + ignored) * num_bins
 
     def total(index: Tensor, weights: Tensor | None = None) -> Tensor:
-        sums = torch.bincount(index, weights, minlength=2 * LANES * num_bins)
+        sums = bin_sums(index, weights, 2 * LANES * num_bins)
         return sums.view(LANES, 2, num_bins)[:, 0].sum(0)
 
     rows = [bin_index(row, num_bins, closed).add_(offset) for row in probs]
     own = bin_index(_pick(probs, label), num_bins, closed)
     own += (label + ignored * len(probs)) * num_bins
-    correct = torch.bincount(own, minlength=2 * probs.shape[0] * num_bins)
+    correct = bin_sums(own, None, 2 * len(probs) * num_bins)
     return BinTable(
         torch.stack([total(index) for index in rows]),
         torch.stack(
-            [total(index, row.double()) for index, row in zip(rows, probs, strict=True)]
+            [total(index, row) for index, row in zip(rows, probs, strict=True)]
         ),
         correct.view(2, -1, num_bins)[0],
     )
@@ -226,13 +238,18 @@ def _empty(like: Tensor, dtype: torch.dtype) -> PixelScores:
     )
 
 
-def _chunks(rows: Tensor) -> Iterator[tuple[int, slice]]:
+def _blocks(rows: Tensor, num_classes: int) -> Iterator[tuple[int, slice]]:
     """The images and the pixels of each that are worked on together."""
     images, pixels = rows.shape
-    length = CUDA_CHUNK if rows.is_cuda else CHUNK
+    length = max(BLOCK // num_classes, 1)
     for image in range(images):
         for start in range(0, pixels, length):
             yield image, slice(start, start + length)
+
+
+def _piece(values: Tensor) -> int:
+    """How many pixels of a block (C,L) a step takes: on a GPU a step is a launch."""
+    return max(values.shape[1], 1) if values.is_cuda else PIECE
 
 
 def _classes(label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
