@@ -134,6 +134,25 @@ def agreement() -> str:
     return f'{max(differences):.1e}'
 
 
+def classwise() -> tuple[float, float]:
+    """Class-wise ECE of a calibrated model, ours and as the paper's code defines it.
+
+    There a class counts as right only where it is also the prediction.
+    """
+    from mmseg_jml.functional import bin_table, calibration_measures, classwise_tables
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(10**6, 10, generator=generator)
+    probs = logits.softmax(1)
+    label = torch.multinomial(probs, 1, generator=generator)
+    tables = classwise_tables(logits.T[None], label.T)
+    ours = calibration_measures(tables)['ECE'].mean().item()
+    hit = (label == probs.argmax(1, keepdim=True)) & (label == torch.arange(10))
+    rows_ = [bin_table(probs[:, c], hit[:, c]) for c in range(10)]
+    theirs = [calibration_measures(each)['ECE'] for each in rows_]
+    return ours, torch.stack(theirs).mean().item()
+
+
 def claims() -> list[tuple[str, str, str]]:
     """What is claimed, what is right, what the peer gives."""
     found = []
@@ -147,14 +166,17 @@ def claims() -> list[tuple[str, str, str]]:
     for peer, ece in (('torchmetrics', torchmetrics_ece), ('MONAI', monai_ece)):
         *rows_, right = saturation()
         text = f'{peer}: float32 sums stop at 2**24 (2**25 pixels of one confidence)'
-        ours = f'{right}, ours {our_ece(*rows_):.4f}'
-        claim(text, ours, lambda ece=ece, rows_=rows_: f'{ece(*rows_):.4f}')
+        stated = f'{right}, ours {our_ece(*rows_):.4f}'
+        claim(text, stated, lambda ece=ece, rows_=rows_: f'{ece(*rows_):.4f}')
     *rows_, right = one()
     text = 'torchmetrics: confidence 1 has a bin of its own (1 wrong, 0.95 right)'
-    ours = f'{right}, ours {our_ece(*rows_):.4f}'
-    claim(text, ours, lambda: f'{torchmetrics_ece(*rows_):.4f}')
+    stated = f'{right}, ours {our_ece(*rows_):.4f}'
+    claim(text, stated, lambda: f'{torchmetrics_ece(*rows_):.4f}')
     text = 'MONAI: `right=False`, documented as [left, right), is closed on the right'
     claim(text, 'bin 1 of [1/4, 1/2)', edge)
+    ours, theirs = classwise()
+    text = "the paper's code: class-wise ECE of a calibrated model of 10 classes"
+    claim(text, f'0, ours {ours:.4f}', lambda: f'{theirs:.4f}')
     text = 'torchmetrics: equal where it is right (float64, below 1), 20 draws'
     claim(text, 'difference 0', agreement)
     return found

@@ -42,7 +42,7 @@ def ours() -> dict[str, Contestant]:
 
         return Contestant(update, lambda: len(pickle.dumps(metric.results)))
 
-    every = dict(adaptive=True, per_class=True, per_image_csv=True, image_level=True)
+    every = dict(adaptive=True, per_class=True, per_image_csv=True, output_dir='.')
     return {
         'ours: defaults (24 figures)': contestant(CalibrationMetric()),
         'ours: all but class-wise': contestant(CalibrationMetric(**every)),

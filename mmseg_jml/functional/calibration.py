@@ -19,6 +19,9 @@ from torch import Tensor
 
 Closed = Literal['left', 'right']
 FINE_BINS = 2**14
+# Torch shares an operation on 2**15 numbers or more among threads and waits for them
+# all: a shorter one takes microseconds, and a core that is busy does not hold it up.
+PIECE = 2**15 - 2**6
 
 
 class BinTable(NamedTuple):
@@ -73,6 +76,15 @@ def bin_index(
     return place.ceil_().long().sub_(1).clamp_(0, num_bins - 1)
 
 
+def piece_length(values: Tensor) -> int:
+    """How many numbers one step takes: on a GPU all, where a step is a launch.
+
+    >>> piece_length(torch.zeros(10)) < 2**15
+    True
+    """
+    return max(values.numel(), 1) if values.is_cuda else PIECE
+
+
 def bin_sums(index: Tensor, weights: Tensor | None, size: int) -> Tensor:
     """How often each index below `size` comes: int64; with weights their sum: float64.
 
@@ -110,16 +122,20 @@ def bin_tables(
     tensor([[1, 0],
             [0, 0]])
     """
-    index = bin_index(confidence.reshape(-1), num_bins, closed)
-    index += group.reshape(-1).long() * num_bins
+    rows = (confidence.reshape(-1), correct.reshape(-1), group.reshape(-1))
+    length = piece_length(confidence)
+    pieces = zip(*(torch.split(row, length) for row in rows), strict=True)
     size = num_groups * num_bins
 
-    def total(values: Tensor | None) -> Tensor:
-        weights = None if values is None else values.reshape(-1)
-        sums = bin_sums(index, weights, size + num_bins)
-        return sums[:size].view(num_groups, num_bins)
+    def table(confidence: Tensor, correct: Tensor, group: Tensor) -> BinTable:
+        index = bin_index(confidence, num_bins, closed).add_(group.long() * num_bins)
+        count, sums, right = (
+            bin_sums(index, weights, size + num_bins)[:size].view(-1, num_bins)
+            for weights in (None, confidence, correct)
+        )
+        return BinTable(count, sums, right.long())
 
-    return BinTable(total(None), total(confidence), total(correct).long())
+    return merge_tables(table(*piece) for piece in pieces)
 
 
 def bin_table(

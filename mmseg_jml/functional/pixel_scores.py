@@ -11,15 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .calibration import BinTable, Closed, bin_index, bin_sums, check_bins, merge_tables
+from .calibration import (
+    BinTable,
+    Closed,
+    bin_index,
+    bin_sums,
+    check_bins,
+    merge_tables,
+    piece_length,
+)
 from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
 
-# Numbers of a block of logits: 8 MB.
-BLOCK = 2**21
-# Torch shares an operation on 2**15 numbers or more among threads, and waits for them
-# all: a shorter row is 3 us on one core, and a busy core does not hold it up.
-PIECE = 2**15 - 2**6
+BLOCK = 2**21  # numbers of a block of logits: 8 MB
 LANES = 8
 
 
@@ -57,59 +61,61 @@ def softmax_scores(
     [0.5, 0, 0.6931, 0.5]
     """
     label = _classes(label, logits.shape[1], ignore_index)
-    flat = logits.flatten(2)
-    rows = label.flatten(1)
+    flat, rows = logits.flatten(2), label.flatten(1)
     chosen = None if prediction is None else prediction.flatten(1).long()
-    parts = _empty(rows, working_dtype(logits.dtype))
+    scores = _empty(rows, working_dtype(logits.dtype))
+    norm = torch.empty_like(scores.nll)
     for image, part in _blocks(rows, flat.shape[1]):
-        z = flat[image, :, part].to(parts.nll.dtype)
-        decided = None if chosen is None else chosen[image, part]
-        for whole, piece in zip(
-            parts, _softmax_block(z, rows[image, part], decided), strict=True
-        ):
-            whole[image, part] = piece
-    _check_finite('logits', parts.confidence)
-    return PixelScores(*(whole.view(label.shape) for whole in parts))
+        z = flat[image, :, part].to(norm.dtype)
+        x, largest = _exponentials(z)
+        for piece, place in _pieces(part, z):
+            decided = None if chosen is None else chosen[image, place]
+            found = _softmax_piece(
+                z[:, piece], x[:, piece], largest[piece], rows[image, place], decided
+            )
+            wholes = (*scores, norm)
+            for whole, values in zip(wholes, found, strict=True):
+                whole[image, place] = values
+    _check_finite('logits', scores.confidence)
+    # From the logits: a probability may be too small for its logarithm.
+    scores.nll.add_(norm.log_())
+    return PixelScores(*(whole.view(label.shape) for whole in scores))
 
 
-def _softmax_block(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
-    """Scores of one block: z (C,L), label (L,), prediction (L,) or None."""
-    x, largest, norm = _exponentials(z)
-    squares = _sum_over_classes(x, squares=True)
+def _softmax_piece(
+    z: Tensor, x: Tensor, largest: Tensor, label: Tensor, prediction: Tensor | None
+) -> tuple[Tensor, ...]:
+    """The scores of a piece and its norm: `nll` is still without log(norm).
+
+    z (C,L), x its exponentials, largest, label and prediction (L,).
+    """
+    norm, squares = _sum_over_classes(x), _sum_over_classes(x, squares=True)
     scale = norm.reciprocal()
     own = _pick(x, label).mul_(scale)
-    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1)
+    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1).clamp_(min=0)
     if prediction is None:
         prediction = torch.zeros_like(label)
         for c in reversed(range(len(z))):  # the first of a tie is written last
             prediction.masked_fill_(z[c] == largest, c)
-    return PixelScores(
-        confidence=_pick(x, prediction).mul_(scale),
-        correct=prediction == label,
-        # From the logits: a probability may be too small for its logarithm.
-        nll=norm.log_().sub_(_pick(z, label).sub_(largest)),
-        brier=brier.clamp_(min=0),
-    )
+    confidence = _pick(x, prediction).mul_(scale)
+    rest = largest - _pick(z, label)
+    return confidence, prediction == label, rest, brier, norm
 
 
-def _exponentials(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(z - largest) of z (C,L), the largest (L,) and the sum over classes (L,)."""
+def _exponentials(z: Tensor) -> tuple[Tensor, Tensor]:
+    """exp(z - largest) of z (C,L), and the largest (L,)."""
     largest = z.amax(0)
-    x = torch.sub(z, largest).exp_()
-    return x, largest, _sum_over_classes(x)
+    return torch.sub(z, largest).exp_(), largest
 
 
 def _sum_over_classes(x: Tensor, *, squares: bool = False) -> Tensor:
     """The sum of x (C,L), or of its squares, in the order of classes: (L,)."""
     total = torch.zeros_like(x[0])
-    length = _piece(x)
-    pieces = zip(torch.split(x, length, 1), torch.split(total, length), strict=True)
-    for piece, part in pieces:
-        for row in piece:
-            if squares:
-                part.addcmul_(row, row)
-            else:
-                part.add_(row)
+    for row in x:
+        if squares:
+            total.addcmul_(row, row)
+        else:
+            total.add_(row)
     return total
 
 
@@ -184,19 +190,13 @@ def classwise_tables(
     flat, tables = logits.flatten(2), []
     for image, part in _blocks(rows, num_classes):
         z = flat[image, :, part].to(working_dtype(logits.dtype))
-        if binary:
-            probs = torch.cat([1 - z, z])
-        else:
-            probs, _, norm = _exponentials(z)
-            probs *= norm.reciprocal_()
-        length = _piece(probs)
-        pieces = zip(
-            torch.split(probs, length, 1),
-            torch.split(rows[image, part], length),
-            torch.split(ignored[image, part], length),
-            strict=True,
-        )
-        tables += [_classwise(*piece, num_bins, closed) for piece in pieces]
+        x = torch.cat([1 - z, z]) if binary else _exponentials(z)[0]
+        for piece, place in _pieces(part, z):
+            probs = x[:, piece]
+            if not binary:
+                probs *= _sum_over_classes(probs).reciprocal_()
+            where = rows[image, place], ignored[image, place]
+            tables.append(_classwise(probs, *where, num_bins, closed))
     return merge_tables(tables)
 
 
@@ -247,9 +247,12 @@ def _blocks(rows: Tensor, num_classes: int) -> Iterator[tuple[int, slice]]:
             yield image, slice(start, start + length)
 
 
-def _piece(values: Tensor) -> int:
-    """How many pixels of a block (C,L) a step takes: on a GPU a step is a launch."""
-    return max(values.shape[1], 1) if values.is_cuda else PIECE
+def _pieces(part: slice, z: Tensor) -> Iterator[tuple[slice, slice]]:
+    """The pieces of a block z (C,L): where in the block, and where in the picture."""
+    length = piece_length(z)
+    for start in range(0, z.shape[1], length):
+        end = min(start + length, z.shape[1])
+        yield slice(start, end), slice(part.start + start, part.start + end)
 
 
 def _classes(label: Tensor, num_classes: int, ignore_index: int) -> Tensor:

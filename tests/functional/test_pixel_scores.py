@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from mmseg_jml.functional import (
     bin_table,
     binary_scores,
+    calibration,
     classwise_tables,
     expected_calibration_error,
     merge_tables,
@@ -76,7 +77,7 @@ def test_blocks_and_pieces_change_nothing(block, piece, monkeypatch):
     logits, label = case(3, (2, 5, 10, 11), torch.float32)
     whole = softmax_scores(logits, label), classwise_tables(logits, label)
     monkeypatch.setattr(pixel_scores, 'BLOCK', block)
-    monkeypatch.setattr(pixel_scores, 'PIECE', piece)
+    monkeypatch.setattr(calibration, 'PIECE', piece)
     cut = softmax_scores(logits, label), classwise_tables(logits, label)
     for ours, theirs in zip(cut, whole, strict=True):
         for a, b in zip(ours, theirs, strict=True):
