@@ -18,6 +18,11 @@ def keep_freed_pages() -> None:
         libc.mallopt(option, 2**31 - 1)
 
 
+def release_freed_pages() -> None:
+    """Give freed memory back, also where it is kept (glibc)."""
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
+
+
 def synchronize() -> None:
     """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():
@@ -33,19 +38,23 @@ def interleaved(
     """Seconds of each call, one of each a round; slow ones stop at `seconds`.
 
     Interleaving gives every call the same share of a machine's good and bad moments.
+    Each is called twice before its time is taken, so that the memory which it finds is
+    its own of before: what others left, kept for all of them, would fill the machine.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds + 1):  # the first round warms up
+    for number in range(rounds):
         for name, call in calls.items():
             if len(times[name]) >= 3 and sum(times[name]) > seconds:
                 continue
-            progress(f'round {number}/{rounds} {name}')
+            progress(f'round {number + 1}/{rounds} {name}')
+            release_freed_pages()
+            call()
+            call()
             synchronize()
             start = time.perf_counter()
             call()
             synchronize()
-            if number:
-                times[name].append(time.perf_counter() - start)
+            times[name].append(time.perf_counter() - start)
     return times
 
 
