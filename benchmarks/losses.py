@@ -132,7 +132,7 @@ def _processor() -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--allocator', choices=('warm', 'default'), default='warm')
+    parser.add_argument('--allocator', choices=('warm', 'default'), default='default')
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--seconds', type=float, default=15.0, help='most time a loss')
     parser.add_argument('--shape', help='N,C,H,W in place of the four shapes')

@@ -38,23 +38,19 @@ def interleaved(
     """Seconds of each call, one of each a round; slow ones stop at `seconds`.
 
     Interleaving gives every call the same share of a machine's good and bad moments.
-    Each is called twice before its time is taken, so that the memory which it finds is
-    its own of before: what others left, kept for all of them, would fill the machine.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds):
+    for number in range(rounds + 1):  # the first round warms up
         for name, call in calls.items():
             if len(times[name]) >= 3 and sum(times[name]) > seconds:
                 continue
-            progress(f'round {number + 1}/{rounds} {name}')
-            release_freed_pages()
-            call()
-            call()
+            progress(f'round {number}/{rounds} {name}')
             synchronize()
             start = time.perf_counter()
             call()
             synchronize()
-            times[name].append(time.perf_counter() - start)
+            if number:
+                times[name].append(time.perf_counter() - start)
     return times
 
 
