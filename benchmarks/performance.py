@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from losses import memory_table, time_table
+from losses import SHAPES, memory_table, time_table
 from step import step_table
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +34,7 @@ blocks. Time is the median over interleaved rounds as a **ratio to `F.cross_entr
 hard labels in the same run**, its interquartile range in brackets; memory is the peak
 beyond the logits in units of the logits, the gradient's unavoidable 1.0 included.
 "KD" is distillation's four terms: CE and JML, each to the label and to the teacher.
+Logits (N,C,H,W): {shapes}.
 
 ## Time, warm allocator
 
@@ -104,6 +105,7 @@ def page() -> str:
     device = told['cuda'] or f'{told["threads"]} threads of a CPU ({told["processor"]})'
     missing = [f'- `{name}`: {why}' for name, why in default['missing'].items()]
     return TEXT.format(
+        shapes=', '.join(f'{name} {shape}' for name, shape in SHAPES.items()),
         machine=f'{device}, torch {told["torch"]}, {told["date"]}',
         warm_time=time_table(warm['results']),
         default_time=time_table(default['results']),
