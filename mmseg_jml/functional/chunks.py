@@ -16,7 +16,7 @@ Activation = Literal['softmax', 'sigmoid', 'identity']
 
 
 class Pixels(NamedTuple):
-    """How much each pixel of a chunk counts, both (L,)."""
+    """How much each pixel of a chunk counts, and its labels: (L,) each."""
 
     weight: Tensor  # w >= 0
     used: Tensor  # 1 where w > 0, else 0; the same tensor where w is 0 or 1
