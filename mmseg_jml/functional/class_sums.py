@@ -108,7 +108,7 @@ class _ClassSums(torch.autograd.Function):
                 values = pass_.prepared(logits, image.image, part)
                 out = None if buffer is None else buffer[image.image, :, part]
                 image.add(part, Chunk(values, pass_.activation, out))
-        return _gathered(logits, images)
+        return _gathered(logits, images, len(pass_.targets))
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, None]:
@@ -125,12 +125,14 @@ class _ClassSums(torch.autograd.Function):
             return _backward(ctx.pass_, logits, buffer, *grads[:3]), None
 
 
-def _gathered(logits: Tensor, images: Sequence['_Sums']) -> tuple[Any, ...]:
+def _gathered(
+    logits: Tensor, images: Sequence['_Sums'], num_targets: int
+) -> tuple[Any, ...]:
     """The sums (2,N,C), (T,2,N,C), (T,N), and by name what is not differentiated."""
     scalar = torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
     classes = scalar.new_zeros(logits.shape[:2])
     shared = [image.shared for image in images]
-    targets = list(zip(*(image.own for image in images), strict=True))
+    targets = [[image.own[t] for image in images] for t in range(num_targets)]
 
     def each(name: str, like: Tensor) -> Tensor:
         return torch.stack([_total(name, own, like) for own in targets])
@@ -198,7 +200,7 @@ def _total(
             return like
         stack = torch.stack(parts[name]).double()
         totals.append(stack.amax(0) if name.startswith('max') else stack.sum(0))
-    return torch.stack(totals)
+    return torch.stack(totals) if totals else like
 
 
 def _backward(
