@@ -17,7 +17,13 @@ from pathlib import Path
 
 import torch
 from contestants import BASELINE, Loss, contestants
-from measure import interleaved, keep_freed_pages, peak_bytes, spread
+from measure import (
+    interleaved,
+    keep_freed_pages,
+    peak_bytes,
+    release_freed_pages,
+    spread,
+)
 from torch import Tensor
 
 SHAPES = {
@@ -71,6 +77,7 @@ def measure_shape(
         except Exception as error:  # a peer's failure is a figure of its own
             rows[name] = {'error': f'{type(error).__name__}: {error}'.split('\n')[0]}
         logits.grad = None
+        release_freed_pages()
     for name, times in interleaved(calls, rounds, seconds, _progress).items():
         rows[name]['seconds'], rows[name]['iqr'] = spread(times)
     for row in rows.values():
@@ -125,18 +132,19 @@ def _processor() -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--allocator', choices=('warm', 'default'), default='warm')
+    parser.add_argument('--allocator', choices=('warm', 'default'), default='default')
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--seconds', type=float, default=15.0, help='most time a loss')
     parser.add_argument('--shape', help='N,C,H,W in place of the four shapes')
-    parser.add_argument('--only', help='names that contain this; the baseline always')
+    parser.add_argument('--only', help='names with one of these words, by commas')
     parser.add_argument('--out', type=Path, help='a JSON file')
     args = parser.parse_args()
     if args.allocator == 'warm':
         keep_freed_pages()
     losses, missing = contestants()
     if args.only:
-        losses = {k: v for k, v in losses.items() if args.only in k or k == BASELINE}
+        words = [BASELINE, *args.only.split(',')]
+        losses = {k: v for k, v in losses.items() if any(w in k for w in words)}
     shapes = SHAPES
     if args.shape:
         shapes = {args.shape: tuple(int(size) for size in args.shape.split(','))}

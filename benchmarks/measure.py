@@ -18,6 +18,11 @@ def keep_freed_pages() -> None:
         libc.mallopt(option, 2**31 - 1)
 
 
+def release_freed_pages() -> None:
+    """Give freed memory back, also where it is kept (glibc)."""
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
+
+
 def synchronize() -> None:
     """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():

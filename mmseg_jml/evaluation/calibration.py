@@ -17,6 +17,7 @@ from ..functional.calibration import (
     BinTable,
     Closed,
     adaptive_calibration_error,
+    bin_sums,
     bin_tables,
     calibration_measures,
     check_bins,
@@ -90,6 +91,13 @@ class CalibrationMetric(BaseMetric):
     threshold decided, as `binary_scores` explains. With test-time augmentation
     `MergedSegTTAModel` is needed. To keep the best checkpoint:
     `CheckpointHook(save_best='calib/ECE', rule='less')`.
+
+    >>> metric = CalibrationMetric(regions=['all'])
+    >>> scores, label = torch.tensor([[[0.75, 0.75]]]), torch.tensor([[[1, 0]]])
+    >>> maps = dict(seg_logits=scores, pred_sem_seg=scores > 0.3, gt_sem_seg=label)
+    >>> metric.process({}, [{name: dict(data=each) for name, each in maps.items()}])
+    >>> metric.evaluate(size=1)['calib/ECE']
+    25.0
     """
 
     default_prefix = 'calib'
@@ -149,6 +157,8 @@ class CalibrationMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Append one `ImageEntry` for each picture."""
+        if self.per_image_csv:
+            self._folder()  # better refused here than at the end
         for sample in data_samples:
             logits = read_logits(sample, data_batch)
             picture = read_picture(sample)
@@ -168,7 +178,7 @@ class CalibrationMetric(BaseMetric):
         part = boundary_mask(label, self.kernel_size, self.ignore_index).long()
         part = part.where(valid, 2)
         sums = [
-            torch.bincount(part.flatten(), each.flatten().double(), minlength=3)[:2]
+            bin_sums(part.flatten(), each.flatten(), 3)[:2]
             for each in (scores.nll, scores.brier)
         ]
         tables = partial(bin_tables, scores.confidence, scores.correct)
@@ -177,6 +187,8 @@ class CalibrationMetric(BaseMetric):
             name, pack(tables(part, 2, **bins)), torch.stack(sums).cpu().numpy()
         )
         num_classes = max(logits.shape[1], 2)
+        if self.per_class or self.class_wise or self.per_image_csv:
+            self._class_names(num_classes)  # refused here if at all, as above
         if self.adaptive:
             entry.fine = pack(tables(part, 2, num_bins=FINE_BINS))
         if self.per_class:
@@ -199,10 +211,10 @@ class CalibrationMetric(BaseMetric):
             return {}
         pictures = statistics(results)
         metrics: dict[str, float] = {}
-        for region in self.regions:
-            table = pictures[region].table
-            self.tables[region] = BinTable(*(each.sum(0) for each in table))
-            metrics |= self._region_metrics(region, pictures[region])
+        for region, each in pictures.items():
+            self.tables[region] = BinTable(*(part.sum(0) for part in each.table))
+            if region in self.regions:
+                metrics |= self._region_metrics(region, each)
         if self.adaptive:
             for region, table in fine_tables([e.fine for e in results]).items():
                 error = adaptive_calibration_error(table, self.num_bins)
@@ -271,7 +283,6 @@ class CalibrationMetric(BaseMetric):
     def _write_rows(
         self, entries: list[ImageEntry], pictures: dict[Region, Statistics]
     ) -> None:
-        folder = log_folder() if self.output_dir is None else Path(self.output_dir)
         columns = {
             self.keys(measure, region): (pictures[region], measure)
             for measure, region in (
@@ -280,7 +291,8 @@ class CalibrationMetric(BaseMetric):
                 ('NLL', 'all'),
             )
         }
-        classes = self._class_names(entries[0].areas.shape[1])
-        write_csv(
-            rows(entries, classes, columns), folder / f'{self.prefix}_per_image.csv'
-        )
+        table = rows(entries, self.dataset_meta['classes'], columns)
+        write_csv(table, self._folder() / f'{self.prefix}_per_image.csv')
+
+    def _folder(self) -> Path:
+        return log_folder() if self.output_dir is None else Path(self.output_dir)

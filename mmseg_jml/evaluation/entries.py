@@ -15,32 +15,40 @@ Region = Literal['all', 'boundary', 'interior']
 
 @dataclass(frozen=True)
 class PackedTable:
-    """A table without its empty bins, as arrays: a tensor costs 400 bytes to pickle."""
+    """A picture's table without its empty bins: no picture has 2**31 pixels.
+
+    Arrays: a tensor costs 400 bytes to pickle.
+    """
 
     shape: tuple[int, ...]
     index: np.ndarray  # int32
-    count: np.ndarray  # int64
+    count: np.ndarray  # int32
     confidence: np.ndarray  # float64
-    correct: np.ndarray  # int64
+    correct: np.ndarray  # int32
 
 
 def pack(table: BinTable) -> PackedTable:
-    """A table of any shape, packed."""
+    """A picture's table of any shape, packed."""
     index = table.count.flatten().nonzero().squeeze(1)
-    filled = [part.flatten()[index].cpu().numpy() for part in table]
-    return PackedTable(tuple(table.count.shape), index.int().cpu().numpy(), *filled)
+    count, confidence, correct = (part.flatten()[index] for part in table)
+    parts = (index.int(), count.int(), confidence, correct.int())
+    return PackedTable(tuple(table.count.shape), *(p.cpu().numpy() for p in parts))
 
 
 def unpack(packed: PackedTable) -> BinTable:
     """The table that was packed."""
     index = torch.from_numpy(packed.index).long()
-    parts = []
-    for filled in (packed.count, packed.confidence, packed.correct):
-        values = torch.from_numpy(filled)
-        whole = torch.zeros(packed.shape, dtype=values.dtype)
-        whole.view(-1)[index] = values
-        parts.append(whole)
-    return BinTable(*parts)
+
+    def whole(filled: np.ndarray, dtype: torch.dtype) -> Tensor:
+        values = torch.zeros(packed.shape, dtype=dtype)
+        values.view(-1)[index] = torch.from_numpy(filled).to(dtype)
+        return values
+
+    return BinTable(
+        whole(packed.count, torch.int64),
+        whole(packed.confidence, torch.float64),
+        whole(packed.correct, torch.int64),
+    )
 
 
 @dataclass

@@ -56,7 +56,7 @@ def _map(sample: dict[str, Any], field: str, name: str) -> Tensor:
     if field not in sample:
         raise ValueError(f'`{field}` is missing in the data sample of {name!r}')
     values = sample[field]['data']
-    return values.view(1, *values.shape[-2:])
+    return values.reshape(1, *values.shape[-2:])
 
 
 def _size(values: Tensor) -> str:

@@ -20,6 +20,9 @@ class MergedSegTTAModel(SegTTAModel):
     not. Options are those of `SegTTAModel`:
 
         tta_model = dict(type='MergedSegTTAModel')
+
+    >>> MODELS.get('MergedSegTTAModel') is MergedSegTTAModel
+    True
     """
 
     def merge_preds(

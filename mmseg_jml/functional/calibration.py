@@ -19,6 +19,9 @@ from torch import Tensor
 
 Closed = Literal['left', 'right']
 FINE_BINS = 2**14
+# Torch shares an operation on 2**15 numbers or more among threads and waits for them
+# all: a shorter one takes microseconds, and a core that is busy does not hold it up.
+PIECE = 2**15 - 2**6
 
 
 class BinTable(NamedTuple):
@@ -73,6 +76,33 @@ def bin_index(
     return place.ceil_().long().sub_(1).clamp_(0, num_bins - 1)
 
 
+def piece_length(values: Tensor) -> int:
+    """How many numbers one step takes: on a GPU all, where a step is a launch.
+
+    >>> piece_length(torch.zeros(10)) < 2**15
+    True
+    """
+    return max(values.numel(), 1) if values.is_cuda else PIECE
+
+
+def bin_sums(index: Tensor, weights: Tensor | None, size: int) -> Tensor:
+    """How often each index below `size` comes: int64; with weights their sum: float64.
+
+    Float32 weights are summed in float64 too. Where torch is told to be deterministic,
+    a way is taken that is deterministic on a GPU.
+
+    >>> bin_sums(torch.tensor([1, 1]), torch.tensor([0.5, 0.25]), 3)
+    tensor([0.0000, 0.7500, 0.0000], dtype=torch.float64)
+    """
+    if weights is None:
+        return torch.bincount(index, minlength=size)
+    weights = weights.double()
+    if torch.are_deterministic_algorithms_enabled():
+        sums = torch.zeros(size, dtype=weights.dtype, device=weights.device)
+        return sums.index_add_(0, index, weights)
+    return torch.bincount(index, weights, minlength=size)
+
+
 def bin_tables(
     confidence: Tensor,
     correct: Tensor,
@@ -92,16 +122,20 @@ def bin_tables(
     tensor([[1, 0],
             [0, 0]])
     """
-    index = bin_index(confidence.reshape(-1), num_bins, closed)
-    index += group.reshape(-1).long() * num_bins
+    rows = (confidence.reshape(-1), correct.reshape(-1), group.reshape(-1))
+    length = piece_length(confidence)
+    pieces = zip(*(torch.split(row, length) for row in rows), strict=True)
     size = num_groups * num_bins
 
-    def total(values: Tensor | None) -> Tensor:
-        weights = None if values is None else values.reshape(-1).double()
-        sums = torch.bincount(index, weights, minlength=size)
-        return sums[:size].view(num_groups, num_bins)
+    def table(confidence: Tensor, correct: Tensor, group: Tensor) -> BinTable:
+        index = bin_index(confidence, num_bins, closed).add_(group.long() * num_bins)
+        count, sums, right = (
+            bin_sums(index, weights, size + num_bins)[:size].view(-1, num_bins)
+            for weights in (None, confidence, correct)
+        )
+        return BinTable(count, sums, right.long())
 
-    return BinTable(total(None), total(confidence), total(correct).long())
+    return merge_tables(table(*piece) for piece in pieces)
 
 
 def bin_table(

@@ -16,7 +16,7 @@ Activation = Literal['softmax', 'sigmoid', 'identity']
 
 
 class Pixels(NamedTuple):
-    """How much each pixel of a chunk counts, both (L,)."""
+    """How much each pixel of a chunk counts, and its labels: (L,) each."""
 
     weight: Tensor  # w >= 0
     used: Tensor  # 1 where w > 0, else 0; the same tensor where w is 0 or 1
@@ -100,7 +100,7 @@ class Chunk:
         return self.normalised(self.x)
 
     def times(self, weight: Tensor) -> Tensor:
-        """Sum_l p_cl weight_l: float64 (C,)."""
+        """Sum_l p_cl weight_l: (C,)."""
         return weighted_sums(self.x, self.normalised(weight))
 
 
@@ -150,20 +150,11 @@ def over_classes(values: Tensor, factor: Tensor) -> Tensor:
 
 
 def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
-    """Sum_l values_cl weight_l of (C,L) and (L,): float64 (C,).
+    """Sum_l values_cl weight_l of (C,L) and (L,): (C,).
 
-    On the CPU a product in pieces: over many pixels a float32 product loses digits.
+    A sum of products: a matrix product of float32 adds one by one and loses digits.
     """
-    if not on_cpu(values):
-        return (values * weight).sum(1, dtype=torch.float64)
-    total = torch.zeros(len(values), dtype=torch.float64)
-    for start in range(0, len(weight), _PIECE):
-        piece = slice(start, start + _PIECE)
-        total += values[:, piece] @ weight[piece]
-    return total
-
-
-_PIECE = 2**13
+    return (values * weight).sum(1)
 
 
 def sum_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:

@@ -1,6 +1,6 @@
 """How sure and how right a prediction is at each pixel, in one read of the logits.
 
-A pixel's numbers do not depend on the picture or the chunk it came in: classes are
+A pixel's numbers do not depend on the picture or the block it came in: classes are
 added one after the other. Torch's softmax and sum round differently at the end of a row
 than in its middle, and a confidence that rounds differently may change its bin.
 """
@@ -11,14 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .calibration import BinTable, Closed, bin_index, check_bins, merge_tables
+from .calibration import (
+    BinTable,
+    Closed,
+    bin_index,
+    bin_sums,
+    check_bins,
+    merge_tables,
+    piece_length,
+)
 from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
 
-# Torch shares an operation on 2**15 numbers or more among threads, and waits for them
-# all: rows below that are 3 us on one core, and a busy core does not hold them up.
-CHUNK = 2**15 - 2**6
-CUDA_CHUNK = 2**20
+BLOCK = 2**21  # numbers of a block of logits: 8 MB
 LANES = 8
 
 
@@ -56,54 +61,62 @@ def softmax_scores(
     [0.5, 0, 0.6931, 0.5]
     """
     label = _classes(label, logits.shape[1], ignore_index)
-    flat = logits.flatten(2)
-    rows = label.flatten(1)
+    flat, rows = logits.flatten(2), label.flatten(1)
     chosen = None if prediction is None else prediction.flatten(1).long()
-    parts = _empty(rows, working_dtype(logits.dtype))
-    for image, part in _chunks(rows):
-        z = flat[image, :, part].to(parts.nll.dtype)
-        decided = None if chosen is None else chosen[image, part]
-        for whole, piece in zip(
-            parts, _softmax_chunk(z, rows[image, part], decided), strict=True
-        ):
-            whole[image, part] = piece
-    _check_finite('logits', parts.confidence)
-    return PixelScores(*(whole.view(label.shape) for whole in parts))
+    scores = _empty(rows, working_dtype(logits.dtype))
+    norm = torch.empty_like(scores.nll)
+    for image, part in _blocks(rows, flat.shape[1]):
+        z = flat[image, :, part].to(norm.dtype)
+        x, largest = _exponentials(z)
+        for piece, place in _pieces(part, z):
+            decided = None if chosen is None else chosen[image, place]
+            found = _softmax_piece(
+                z[:, piece], x[:, piece], largest[piece], rows[image, place], decided
+            )
+            wholes = (*scores, norm)
+            for whole, values in zip(wholes, found, strict=True):
+                whole[image, place] = values
+    _check_finite('logits', scores.confidence)
+    # From the logits: a probability may be too small for its logarithm.
+    scores.nll.add_(norm.log_())
+    return PixelScores(*(whole.view(label.shape) for whole in scores))
 
 
-def _softmax_chunk(z: Tensor, label: Tensor, prediction: Tensor | None) -> PixelScores:
-    """Scores of one chunk: z (C,L), label (L,), prediction (L,) or None."""
-    x, largest, norm = _exponentials(z)
-    squares = torch.zeros_like(norm)
-    for row in x:
-        squares.addcmul_(row, row)
+def _softmax_piece(
+    z: Tensor, x: Tensor, largest: Tensor, label: Tensor, prediction: Tensor | None
+) -> tuple[Tensor, ...]:
+    """The scores of a piece and its norm: `nll` is still without log(norm).
+
+    z (C,L), x its exponentials, largest, label and prediction (L,).
+    """
+    norm, squares = _sum_over_classes(x), _sum_over_classes(x, squares=True)
     scale = norm.reciprocal()
     own = _pick(x, label).mul_(scale)
-    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1)
+    brier = squares.mul_(scale).mul_(scale).sub_(own, alpha=2).add_(1).clamp_(min=0)
     if prediction is None:
         prediction = torch.zeros_like(label)
         for c in reversed(range(len(z))):  # the first of a tie is written last
             prediction.masked_fill_(z[c] == largest, c)
-    return PixelScores(
-        confidence=_pick(x, prediction).mul_(scale),
-        correct=prediction == label,
-        # From the logits: a probability may be too small for its logarithm.
-        nll=norm.log_().sub_(_pick(z, label).sub_(largest)),
-        brier=brier.clamp_(min=0),
-    )
+    confidence = _pick(x, prediction).mul_(scale)
+    rest = largest - _pick(z, label)
+    return confidence, prediction == label, rest, brier, norm
 
 
-def _exponentials(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(z - largest) of z (C,L), the largest logits (L,), the sum over classes (L,).
-
-    Added class after class, so that a pixel's sum does not depend on where it lies.
-    """
+def _exponentials(z: Tensor) -> tuple[Tensor, Tensor]:
+    """exp(z - largest) of z (C,L), and the largest (L,)."""
     largest = z.amax(0)
-    x = torch.sub(z, largest).exp_()
-    norm = torch.zeros_like(largest)
+    return torch.sub(z, largest).exp_(), largest
+
+
+def _sum_over_classes(x: Tensor, *, squares: bool = False) -> Tensor:
+    """The sum of x (C,L), or of its squares, in the order of classes: (L,)."""
+    total = torch.zeros_like(x[0])
     for row in x:
-        norm.add_(row)
-    return x, largest, norm
+        if squares:
+            total.addcmul_(row, row)
+        else:
+            total.add_(row)
+    return total
 
 
 def binary_scores(
@@ -175,40 +188,39 @@ def classwise_tables(
     rows = _classes(label, num_classes, ignore_index).flatten(1)
     ignored = ~valid_mask(label, ignore_index).flatten(1)
     flat, tables = logits.flatten(2), []
-    for image, part in _chunks(rows):
+    for image, part in _blocks(rows, num_classes):
         z = flat[image, :, part].to(working_dtype(logits.dtype))
-        if binary:
-            probs = torch.cat([1 - z, z])
-        else:
-            probs, _, norm = _exponentials(z)
-            probs *= norm.reciprocal_()
-        tables.append(
-            _classwise(probs, rows[image, part], ignored[image, part], num_bins, closed)
-        )
+        x = torch.cat([1 - z, z]) if binary else _exponentials(z)[0]
+        for piece, place in _pieces(part, z):
+            probs = x[:, piece]
+            if not binary:
+                probs *= _sum_over_classes(probs).reciprocal_()
+            where = rows[image, place], ignored[image, place]
+            tables.append(_classwise(probs, *where, num_bins, closed))
     return merge_tables(tables)
 
 
 def _classwise(
     probs: Tensor, label: Tensor, ignored: Tensor, num_bins: int, closed: Closed
 ) -> BinTable:
-    """The tables of a chunk: probs (C,L), label and ignored (L,)."""
+    """The tables of a piece: probs (C,L), label and ignored (L,)."""
     # Most probabilities are near 0, and adding to the bin that was just added to waits:
     # neighbours go to lanes of their own. What is ignored goes past a lane's bins.
     lanes = torch.arange(len(label), device=label.device) % LANES
     offset = (2 * lanes + ignored) * num_bins
 
     def total(index: Tensor, weights: Tensor | None = None) -> Tensor:
-        sums = torch.bincount(index, weights, minlength=2 * LANES * num_bins)
+        sums = bin_sums(index, weights, 2 * LANES * num_bins)
         return sums.view(LANES, 2, num_bins)[:, 0].sum(0)
 
     rows = [bin_index(row, num_bins, closed).add_(offset) for row in probs]
     own = bin_index(_pick(probs, label), num_bins, closed)
     own += (label + ignored * len(probs)) * num_bins
-    correct = torch.bincount(own, minlength=2 * probs.shape[0] * num_bins)
+    correct = bin_sums(own, None, 2 * len(probs) * num_bins)
     return BinTable(
         torch.stack([total(index) for index in rows]),
         torch.stack(
-            [total(index, row.double()) for index, row in zip(rows, probs, strict=True)]
+            [total(index, row) for index, row in zip(rows, probs, strict=True)]
         ),
         correct.view(2, -1, num_bins)[0],
     )
@@ -226,13 +238,21 @@ def _empty(like: Tensor, dtype: torch.dtype) -> PixelScores:
     )
 
 
-def _chunks(rows: Tensor) -> Iterator[tuple[int, slice]]:
+def _blocks(rows: Tensor, num_classes: int) -> Iterator[tuple[int, slice]]:
     """The images and the pixels of each that are worked on together."""
     images, pixels = rows.shape
-    length = CUDA_CHUNK if rows.is_cuda else CHUNK
+    length = max(BLOCK // num_classes, 1)
     for image in range(images):
         for start in range(0, pixels, length):
             yield image, slice(start, start + length)
+
+
+def _pieces(part: slice, z: Tensor) -> Iterator[tuple[slice, slice]]:
+    """The pieces of a block z (C,L): where in the block, and where in the picture."""
+    length = piece_length(z)
+    for start in range(0, z.shape[1], length):
+        end = min(start + length, z.shape[1])
+        yield slice(start, end), slice(part.start + start, part.start + end)
 
 
 def _classes(label: Tensor, num_classes: int, ignore_index: int) -> Tensor:

@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .sheet import CELL_HEIGHTS, IGNORED, Colour, paint_label
+from .sheet import CELL_HEIGHTS, IGNORED, Colour, add_legend, paint_label
 
 LONGEST_SIDE = 640  # pixels; no cell of a sheet shows more
-MOST_COLUMNS = 8  # of the legend
 
 
 def label_sheet(
@@ -96,10 +95,4 @@ def _add_legend(
         for index in shown
     ]
     patches.append(IGNORED)
-    figure.legend(
-        handles=patches,
-        loc='outside lower center',
-        ncols=min(len(patches), MOST_COLUMNS),
-        frameon=False,
-        fontsize=8,
-    )
+    add_legend(figure, patches)

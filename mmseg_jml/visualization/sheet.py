@@ -174,18 +174,25 @@ def _explain(
         for colour, name in zip(colours, classes, strict=True)
     ]
     patches += others
-    figure.legend(
-        handles=patches,
-        loc='outside lower center',
-        ncols=min(len(patches), 12),
-        frameon=False,
-        fontsize=9,
-    )
+    add_legend(figure, patches)
     bar = figure.colorbar(
         ScalarMappable(scale, CONFIDENCE_COLOURS), ax=list(last_column), pad=0.02
     )
     bar.set_label('probability of the predicted class', fontsize=9)
     bar.ax.tick_params(labelsize=8)
+
+
+def add_legend(figure: Figure, patches: Sequence[Patch]) -> None:
+    """What the colours mean, below, in as many columns as the figure is wide for."""
+    longest = max(len(str(patch.get_label())) for patch in patches)
+    column = 0.6 + 0.08 * longest  # inches
+    figure.legend(
+        handles=patches,
+        loc='outside lower center',
+        ncols=max(1, min(len(patches), int(figure.get_figwidth() / column))),
+        frameon=False,
+        fontsize=9,
+    )
 
 
 def _check(

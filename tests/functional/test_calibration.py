@@ -130,6 +130,21 @@ def test_sums_do_not_stop_at_2_to_the_24():
     assert table.count[-1] == table.confidence[-1] == table.correct[-1] == number
 
 
+@pytest.fixture
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_deterministic_sums_are_the_same(deterministic):
+    confidence, correct = predictions(6)
+    found = bin_table(confidence, correct)
+    torch.use_deterministic_algorithms(False)
+    for ours, theirs in zip(found, bin_table(confidence, correct), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-15, atol=0)
+
+
 def test_what_is_not_valid_does_not_count():
     confidence, correct = predictions(1)
     valid = torch.arange(len(correct)) % 3 > 0

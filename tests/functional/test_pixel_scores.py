@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from mmseg_jml.functional import (
     bin_table,
     binary_scores,
+    calibration,
     classwise_tables,
     expected_calibration_error,
     merge_tables,
@@ -71,11 +72,12 @@ def test_a_pixels_scores_do_not_depend_on_where_it_lies(seed, start):
         assert torch.equal(ours, theirs[..., part])
 
 
-@pytest.mark.parametrize('chunk', [1, 7, 64])
-def test_chunks_change_nothing(chunk, monkeypatch):
+@pytest.mark.parametrize(('block', 'piece'), [(1, 1), (35, 4), (300, 64)])
+def test_blocks_and_pieces_change_nothing(block, piece, monkeypatch):
     logits, label = case(3, (2, 5, 10, 11), torch.float32)
     whole = softmax_scores(logits, label), classwise_tables(logits, label)
-    monkeypatch.setattr(pixel_scores, 'CHUNK', chunk)
+    monkeypatch.setattr(pixel_scores, 'BLOCK', block)
+    monkeypatch.setattr(calibration, 'PIECE', piece)
     cut = softmax_scores(logits, label), classwise_tables(logits, label)
     for ours, theirs in zip(cut, whole, strict=True):
         for a, b in zip(ours, theirs, strict=True):

@@ -131,6 +131,16 @@ def test_ten_million_pixels_in_float32_are_exact_to_1e_6(smoothing):
         assert abs(ours.item() - expected.item()) < 1e-6 * expected.item()
 
 
+@pytest.mark.parametrize('shape', [(0, 3, 4, 5), (2, 3, 0, 5)])
+def test_a_batch_without_pixels_is_a_zero_on_the_graph(shape):
+    logits = torch.zeros(shape, requires_grad=True)
+    label = torch.zeros(shape[0], *shape[2:], dtype=torch.long)
+    loss = JaccardMetricLoss()(logits, label)
+    (grad,) = torch.autograd.grad(loss, logits)
+    assert loss.item() == 0
+    assert grad.shape == shape
+
+
 def test_a_binary_head_reads_foreground_from_its_only_channel():
     logits, label = case(c=1)
     probs = logits.sigmoid()

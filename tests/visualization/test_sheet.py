@@ -189,3 +189,20 @@ def broken(**changes):
 def test_maps_that_do_not_fit_are_refused_by_name(given, words):
     with pytest.raises(ValueError, match=words):
         prediction_sheet(**given)
+
+
+def test_the_legend_is_no_wider_than_the_sheet():
+    many = [f'a class with a long name {i}' for i in range(14)]
+    picture, label = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), int)
+    figure = prediction_sheet(
+        [picture],
+        [label],
+        {'CE': [(label, np.ones((8, 8)))]},
+        classes=many,
+        palette=[(10, 20, 30)] * 14,
+    )
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1

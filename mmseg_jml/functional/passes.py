@@ -1,0 +1,130 @@
+"""One pass over the logits: the tensors, and how they are walked over in chunks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .chunks import Activation, Chunk, Pixels, working_dtype
+from .dense_chunks import DenseChunk, densify
+from .label_chunks import LabelChunk, Smoothed, few_columns
+from .targets import Target
+
+
+class Pass:
+    """What both directions of a pass know: the tensors and how to walk over them."""
+
+    def __init__(
+        self,
+        logits: Tensor,
+        targets: Sequence[Target],
+        weight: Tensor | None,
+        activation: Activation,
+        temperature: float,
+    ) -> None:
+        # Flat once: of some layouts this makes a copy.
+        self.targets = [_flat(target) for target in targets]
+        self.weight = None if weight is None else weight.flatten(1)
+        self.activation: Activation = activation
+        self.temperature = temperature
+        self.needs = frozenset().union(*(target.needs for target in targets))
+        self.dtype = working_dtype(logits.dtype)
+        self.num_classes = logits.shape[1]
+        # The exponentials wait in the gradient's memory, if they fit there.
+        self.keep = (
+            torch.is_grad_enabled()
+            and logits.requires_grad
+            and logits.dtype == self.dtype
+            and activation == 'softmax'
+        )
+        self.sparse = activation == 'softmax' and self.num_classes > 1
+        self.dense = not self.sparse or any(t.label is None for t in self.targets)
+        self.columns: dict[Any, Tensor | None] = {}  # the smoothed ones of each chunk
+
+    def parts(self, logits: Tensor) -> list[slice]:
+        """The pixels of an image that are worked on together."""
+        _, num_classes, pixels = logits.shape
+        limit = 2**23 if logits.is_cuda else 2**20
+        size = min(limit, max(logits.numel() // 15, 2**16))
+        length = max(size // num_classes // 8 * 8, 8)  # for `sum_by_class`
+        starts = range(0, pixels, length)
+        return [slice(start, min(start + length, pixels)) for start in starts]
+
+    def pixels(self, image: int, part: slice, like: Tensor) -> Pixels:
+        """How much a chunk's pixels count: not at all where some label is ignored."""
+        weight = None
+        labels: list[Tensor | None] = []
+        if self.weight is not None:
+            weight = self.weight[image, part].to(like.dtype)
+        for target in self.targets:
+            if target.label is None:
+                labels.append(None)
+                continue
+            # Of int64 the CPU compares and converts an element at a time.
+            label = target.label[image, part].int()
+            valid = torch.empty_like(label)
+            torch.ne(label, target.ignore_index, out=valid)
+            labels.append((label * valid).long())
+            mask = valid.to(like.dtype)
+            weight = mask if weight is None else weight * mask
+        if weight is None:
+            weight = like.new_ones(like.shape[1])
+        used = weight if self.weight is None else (weight > 0).to(weight.dtype)
+        return Pixels(weight, used, labels)
+
+    def prepared(self, logits: Tensor, image: int, part: slice) -> Tensor:
+        """A chunk of logits (C,L), at least float32, at temperature 1."""
+        chunk = logits[image, :, part].to(self.dtype)
+        return chunk if self.temperature == 1 else chunk / self.temperature
+
+    def compare(
+        self, index: int, chunk: Chunk, pixels: Pixels, image: int, part: slice
+    ) -> LabelChunk | DenseChunk:
+        """The chunk of a target, beside that of the prediction."""
+        target, label = self.targets[index], pixels.label[index]
+        class_weight = target.class_weight
+        if class_weight is not None:
+            class_weight = class_weight.to(chunk.x)
+        if label is not None:
+            epsilon = target.epsilon
+            if epsilon is not None:
+                epsilon = epsilon[image, part].to(chunk.x.dtype) * pixels.used
+            if self.sparse:
+                smoothed = self.smoothed(epsilon, (index, image, part.start))
+                return LabelChunk(chunk, label, pixels, smoothed, class_weight)
+            sigmoid = self.activation == 'sigmoid'
+            values = densify(label, epsilon, chunk.x, sigmoid=sigmoid)
+            values *= pixels.used
+        elif target.logits is not None:
+            values = self.teacher(target.logits, image, part, pixels)
+        else:
+            assert target.probs is not None
+            values = target.probs[image, :, part].to(chunk.x) * pixels.used
+        return DenseChunk(chunk, values, pixels, class_weight, self.activation)
+
+    def smoothed(self, epsilon: Tensor | None, key: Any) -> Smoothed | None:
+        """The smoothed pixels of a chunk, looked for in the first of two passes."""
+        if epsilon is None:
+            return None
+        if key not in self.columns:
+            self.columns[key] = few_columns(epsilon)
+        return Smoothed(epsilon, self.num_classes, self.columns[key])
+
+    def teacher(
+        self, logits: Tensor, image: int, part: slice, pixels: Pixels
+    ) -> Tensor:
+        """A teacher's probabilities (C,L), 0 at the pixels that do not count."""
+        chunk = Chunk(self.prepared(logits, image, part), self.activation)
+        scale = chunk.scale
+        return chunk.x * (pixels.used if scale is None else scale * pixels.used)
+
+
+def _flat(target: Target) -> Target:
+    """A target of (N,P) and (N,C,P)."""
+    flat = {
+        name: values.flatten(start)
+        for name, start in (('label', 1), ('epsilon', 1), ('probs', 2), ('logits', 2))
+        if (values := getattr(target, name)) is not None
+    }
+    return target._replace(**flat)
