@@ -14,6 +14,7 @@ COMMANDS = (
     'predict',
     'calibrate',
     'plot-calibration',
+    'teacher-report',
     'doctor',
 )
 USAGE = """python -m mmseg_jml COMMAND ...
@@ -27,6 +28,8 @@ commands:
   calibrate CONFIG CHECKPOINT ...
                               fit a temperature on held-out pictures, write a config
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
+  teacher-report CONFIG CHECKPOINT ...
+                              measure a model as a teacher, and how soft it is
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -59,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.plot_calibration import run_plot
 
         return run_plot(args.rest, prog=prog)
+    if args.command == 'teacher-report':
+        from .cli.teacher_report import run_teacher_report
+
+        return run_teacher_report(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test

@@ -49,6 +49,16 @@ class Leaf(NamedTuple):
     batch: int = 8
 
     @property
+    def tree(self) -> str:
+        """The folder of `configs` that it belongs to."""
+        return 'distillation' if self.loss in DISTILLED else 'jml'
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the checkout."""
+        return f'configs/{self.tree}/{self.folder}/{self.name}.py'
+
+    @property
     def name(self) -> str:
         """The name of the file, in MMSegmentation's scheme."""
         run = f'1xb{self.batch}-{self.loss}-{self.schedule}'
@@ -84,6 +94,10 @@ DATA = {
     ),
 }
 LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
+KD = ('ce-kd', 'jml-kd')
+LOGITS = ('kl', 'cwd', 'dist')  # what the paper's table 4 compares with, and Hinton's
+DISTILLED = (*KD, *LOGITS)
+TITLES = {'jml': '', 'distillation': ', distilled'}
 COMPARED = (
     'sjl-bls',
     'jml2-bls',
@@ -106,6 +120,14 @@ def grid() -> Iterator[Leaf]:
             yield Leaf(
                 folder, 'deeplabv3_r18-d8', loss, 'mmseg40k', f'mmseg_{folder}', batch
             )
+    for model in list(MODELS)[2:5]:
+        for loss in DISTILLED:
+            yield Leaf('cityscapes', model, loss, '40k', 'cityscapes')
+        for loss in KD:
+            yield Leaf('voc12aug', model, loss, '40k', 'voc12aug')
+    for model in ('unet_r18', 'unet_m-v2'):
+        for loss in KD:
+            yield Leaf('deepglobe', model, loss, '10k', 'deepglobe')
     yield Leaf('voc12aug', 'deeplabv3_timm-r18d-d8', 'jml-bls', '40k', 'voc12aug')
     for model in ('unet_r50', 'unet_r18', 'unet_m-v2'):
         for loss in LOSSES:
@@ -119,6 +141,14 @@ def grid() -> Iterator[Leaf]:
     )
 
 
+TAUGHT = """    type='DistillationEncoderDecoder',
+    teacher={{_base_.teacher}},
+    teacher_checkpoint={{_base_.teacher_checkpoint}},
+    distill_losses={{_base_.distill_main}},
+    auxiliary_distill_losses={{_base_.distill_aux}},
+"""
+
+
 def config(leaf: Leaf) -> str:
     """The text of a leaf."""
     auxiliary = MODELS[leaf.model].auxiliary
@@ -129,14 +159,15 @@ def config(leaf: Leaf) -> str:
         loss = f'{{{{_base_.{loss}}}}}'
         return f'    {name}=dict(num_classes={classes}, loss_decode={loss}),\n'
 
+    teacher = leaf.tree == 'distillation'
     text = f"""_base_ = [
     '../../_base_/models/{leaf.model}.py',
     '../../_base_/recipes/{leaf.recipe}.py',
     '../../_base_/losses/{leaf.loss}.py',
-]
-model = dict(
-    data_preprocessor=dict(size={{{{_base_.crop_size}}}}),
 """
+    text += f"    '../../_base_/teachers/{leaf.folder}.py',\n" if teacher else ''
+    text += ']\nmodel = dict(\n' + (TAUGHT if teacher else '')
+    text += '    data_preprocessor=dict(size={{_base_.crop_size}}),\n'
     if baseline:
         text += head('decode_head', 'loss_decode')
         text += head('auxiliary_head', 'baseline_aux')
@@ -163,8 +194,9 @@ def _cells(figure: str, missing: str) -> list[str]:
     return figure.split(' | ') if figure else [missing] * len(METRICS)
 
 
-def readme(folder: str, leaves: list[Leaf]) -> str:
+def readme(leaves: list[Leaf]) -> str:
     """The README of a folder: what was published beside what was measured."""
+    tree, folder = leaves[0].tree, leaves[0].folder
     data = DATA[folder]
     head = ['model', 'config', *METRICS, *(f'{metric}, measured' for metric in METRICS)]
     rows = []
@@ -176,7 +208,7 @@ def readme(folder: str, leaves: list[Leaf]) -> str:
         paper, measured = figures(leaf)
         rows.append([label, link, *paper, *measured])
     return f"""<!-- written by tools/config_grid.py -->
-# {data.title}
+# {data.title}{TITLES[tree]}
 
 {data.note}
 
@@ -187,7 +219,7 @@ measured with these configs. What the names mean and how each loss is weighted s
 
 {_table(head, rows)}
 ```bash
-python tools/train.py configs/jml/{folder}/{leaves[0].name}.py
+python tools/train.py {leaves[0].path}
 ```
 """
 
@@ -197,7 +229,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def metafile(folder: str, leaves: list[Leaf]) -> str:
+def metafile(leaves: list[Leaf]) -> str:
     """What MIM reads: one entry for each config."""
     collection = {
         'Name': 'JML',
@@ -206,7 +238,7 @@ def metafile(folder: str, leaves: list[Leaf]) -> str:
             'Labels',
             'URL': 'https://arxiv.org/abs/2302.05666',
         },
-        'README': f'configs/jml/{folder}/README.md',
+        'README': f'{Path(leaves[0].path).parent}/README.md',
     }
     return '# written by tools/config_grid.py\n' + yaml.safe_dump(
         {'Collections': [collection], 'Models': [_entry(leaf) for leaf in leaves]},
@@ -225,7 +257,7 @@ def _entry(leaf: Leaf) -> dict:
     entry = {
         'Name': leaf.name,
         'In Collection': 'JML',
-        'Config': f'configs/jml/{leaf.folder}/{leaf.name}.py',
+        'Config': leaf.path,
         'Metadata': {
             'Training Data': title,
             'Batch Size': leaf.batch,
@@ -247,21 +279,25 @@ def overview(leaves: list[Leaf]) -> str:
     losses: dict[str, list[str]] = {}
     for leaf in leaves:
         pattern = leaf._replace(loss='LOSS').name
-        losses.setdefault(f'`jml/{leaf.folder}/{pattern}.py`', []).append(leaf.loss)
+        path = f'`{leaf.tree}/{leaf.folder}/{pattern}.py`'
+        losses.setdefault(path, []).append(leaf.loss)
     rows = [[pattern, ', '.join(found)] for pattern, found in losses.items()]
     return _table(['config', 'LOSS'], rows)
+
+
+def folders(leaves: list[Leaf]) -> list[str]:
+    """Every folder of the grid, as a path in the checkout."""
+    return list(dict.fromkeys(str(Path(leaf.path).parent) for leaf in leaves))
 
 
 def outputs() -> dict[str, str]:
     """The text of every file of the grid, by its path in the checkout."""
     leaves = list(grid())
-    texts = {
-        f'configs/jml/{leaf.folder}/{leaf.name}.py': config(leaf) for leaf in leaves
-    }
-    for folder in DATA:
-        own = [leaf for leaf in leaves if leaf.folder == folder]
-        texts[f'configs/jml/{folder}/README.md'] = readme(folder, own)
-        texts[f'configs/jml/{folder}/metafile.yml'] = metafile(folder, own)
+    texts = {leaf.path: config(leaf) for leaf in leaves}
+    for folder in folders(leaves):
+        own = [leaf for leaf in leaves if str(Path(leaf.path).parent) == folder]
+        texts[f'{folder}/README.md'] = readme(own)
+        texts[f'{folder}/metafile.yml'] = metafile(own)
     before, rest = (ROOT / DOC).read_text('utf-8').split(START)
     after = rest.split(END)[1]
     texts[DOC] = f'{before}{START}\n{overview(leaves)}\n{END}{after}'
@@ -276,8 +312,8 @@ def stale() -> list[str]:
         for path, text in texts.items()
         if not (ROOT / path).is_file() or (ROOT / path).read_text('utf-8') != text
     ]
-    folders = (ROOT / 'configs' / 'jml' / folder for folder in DATA)
-    found = (path for folder in folders for path in folder.glob('*.*'))
+    own = (ROOT / folder for folder in folders(list(grid())))
+    found = (path for folder in own for path in folder.glob('*.*'))
     paths = (path.relative_to(ROOT).as_posix() for path in found)
     return changed + [path for path in paths if path not in texts]
 
