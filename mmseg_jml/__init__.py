@@ -18,13 +18,21 @@ __version__ = '0.1.0'
 # Every registered name, by the subpackage that holds it.
 REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
-    'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
+    'losses': (
+        'CWDLoss',
+        'CompoundLoss',
+        'DISTLoss',
+        'JaccardMetricLoss',
+        'KLDistillationLoss',
+        'SoftCrossEntropyLoss',
+    ),
     'models': (
         'NoFlatDecayConstructor',
         'StemResNetV1c',
         'UNetHead',
         'optional_backbone',
     ),
+    'segmentors': ('DistillationCascadeEncoderDecoder', 'DistillationEncoderDecoder'),
     'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
 }
 

@@ -4,6 +4,7 @@ from .active_classes import MODES, ActiveClasses, active_classes
 from .boundary import boundary_mask, smooth
 from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
+from .distillation import channel_wise_divergence, dist_loss
 from .jaccard import (
     REDUCTIONS,
     VARIANTS,
@@ -28,8 +29,10 @@ __all__ = [
     'Variant',
     'active_classes',
     'boundary_mask',
+    'channel_wise_divergence',
     'class_sums',
     'cross_entropy',
+    'dist_loss',
     'jaccard_loss',
     'kl_divergence',
     'one_hot',
