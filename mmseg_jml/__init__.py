@@ -18,7 +18,14 @@ __version__ = '0.1.0'
 # Every registered name, by the subpackage that holds it.
 REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
-    'losses': ('CompoundLoss', 'JaccardMetricLoss', 'SoftCrossEntropyLoss'),
+    'losses': (
+        'CWDLoss',
+        'CompoundLoss',
+        'DISTLoss',
+        'JaccardMetricLoss',
+        'KLDistillationLoss',
+        'SoftCrossEntropyLoss',
+    ),
     'models': (
         'NoFlatDecayConstructor',
         'StemResNetV1c',
@@ -27,7 +34,11 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
     'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
-    'segmentors': ('CalibratedEncoderDecoder',),
+    'segmentors': (
+        'CalibratedEncoderDecoder',
+        'DistillationCascadeEncoderDecoder',
+        'DistillationEncoderDecoder',
+    ),
     'hooks': ('CalibrationHook',),
 }
 

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _configs(argv: Sequence[str]) -> int:
-    from .cli import shipped
+    from . import shipped
 
     parser = argparse.ArgumentParser(
         prog='python -m mmseg_jml configs',

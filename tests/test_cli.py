@@ -2,10 +2,9 @@
 
 import pytest
 
-from mmseg_jml import __version__
+from mmseg_jml import __version__, shipped
 from mmseg_jml.__main__ import main
 from mmseg_jml.cli import doctor as doctor_module
-from mmseg_jml.cli import shipped
 from tests.processes import ROOT, run_python
 
 
@@ -172,7 +171,7 @@ def test_listing_configs_waits_for_no_framework(tmp_path):
     done = run_python(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     imported = {line.split('|')[-1].strip() for line in done.stderr.splitlines()}
-    assert 'mmseg_jml.cli.shipped' in imported
+    assert 'mmseg_jml.shipped' in imported
     assert imported.isdisjoint({'torch', 'numpy', 'mmseg', 'mmengine'})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..installation import require_mmseg
-from .shipped import find_config
+from ..shipped import find_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config

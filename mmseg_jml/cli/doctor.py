@@ -140,7 +140,7 @@ def _is_registered(name: str) -> bool:
 
 
 def _configs() -> Finding:
-    from .shipped import configs_dir, leaves
+    from ..shipped import configs_dir, leaves
 
     try:
         return Finding(f'{len(leaves())} configs in {configs_dir()}')

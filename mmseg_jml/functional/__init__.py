@@ -23,6 +23,7 @@ from .calibration import (
 )
 from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
+from .distillation import channel_wise_divergence, dist_loss
 from .jaccard import (
     REDUCTIONS,
     VARIANTS,
@@ -76,12 +77,14 @@ __all__ = [
     'boundary_mask',
     'calibration_gap',
     'calibration_measures',
+    'channel_wise_divergence',
     'class_areas',
     'class_probs',
     'class_sums',
     'classwise_tables',
     'confidence_map',
     'cross_entropy',
+    'dist_loss',
     'entropy_map',
     'expected_calibration_error',
     'fine_grained_measures',

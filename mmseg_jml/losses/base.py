@@ -108,6 +108,10 @@ class SoftLabelLoss(nn.Module, ABC):
     def partials(self, sums: ClassSums) -> list[Tensor]:
         """What the images of this rank add to the loss: float64 sums over them."""
 
+    def constants(self, batch: Batch) -> list[Tensor]:
+        """Further partials, sums of the target alone, which no gradient passes."""
+        return []
+
     @abstractmethod
     def finish(self, partials: Sequence[Tensor]) -> Tensor:
         """The unweighted loss from the partials, a float64 scalar."""
@@ -127,7 +131,10 @@ def compute(losses: Sequence[SoftLabelLoss], batches: Sequence[Batch]) -> list[T
     sums: dict[int, ClassSums] = {}
     for members in passes.values():
         sums.update(_one_pass(members, losses, batches))
-    partials = [loss.partials(sums[i]) for i, loss in enumerate(losses)]
+    partials = [
+        [*loss.partials(sums[i]), *loss.constants(batch)]
+        for i, (loss, batch) in enumerate(zip(losses, batches, strict=True))
+    ]
     synced = [i for i, loss in enumerate(losses) if loss.sync]
     if synced:
         flat = sum_over_ranks([part for i in synced for part in partials[i]])
@@ -162,6 +169,8 @@ def _one_pass(
             targets.append(asked)
     first = losses[members[0]]
     batch = batches[members[0]]
+    for index in members:
+        ignore_in(targets, batches[index].label)
     try:
         found = class_sums(
             batch.logits,
@@ -177,6 +186,12 @@ def _one_pass(
                 check_ids(target.label, num_classes, target.ignore_index)
         raise
     return {index: found[position] for index, position in place.items()}
+
+
+def ignore_in(targets: list[Target], label: Tensor | None) -> None:
+    """Let no pixel count in a pass that a label ignores."""
+    if label is not None and all(target.label is not label for target in targets):
+        targets.append(Target(label=label, ignore_index=targets[0].ignore_index))
 
 
 def _join(one: Target, other: Target) -> Target | None:

@@ -11,11 +11,16 @@ from ..labels import LabelTransform
 
 
 class Batch(NamedTuple):
-    """What has passed the door: logits (N,C,*), what they are compared with, weight."""
+    """What has passed the door: logits (N,C,*), what they are compared with, weight.
+
+    `label` (N,*) is there with a target that is not hard: where it is ignored no pixel
+    counts.
+    """
 
     logits: Tensor
     target: Target
     weight: Tensor | None
+    label: Tensor | None = None
 
 
 def read_batch(
@@ -39,7 +44,8 @@ def read_batch(
         TypeError: logits or target of a wrong dtype.
         ValueError: shapes that do not fit, wrong ids, a single softmax channel.
     """
-    check_tensors(logits, target, weight, use_sigmoid)
+    check_logits(logits, weight, use_sigmoid)
+    check_target(target, logits)
     if target.is_floating_point():
         if label_smoothing is not None:
             raise ValueError(
@@ -67,10 +73,41 @@ def read_batch(
     )
 
 
-def check_tensors(
-    logits: Tensor, target: Tensor, weight: Tensor | None, use_sigmoid: bool
-) -> None:
-    """Refuse logits, target and weight that do not fit together."""
+def read_teacher(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    label: Tensor | None,
+    weight: Tensor | None,
+    *,
+    ignore_index: int,
+    use_sigmoid: bool,
+) -> Batch:
+    """Check what came and compare the logits with a teacher's, of the same shape.
+
+    Only the ignored pixels of `label`, hard (N,*), matter here.
+
+    Raises:
+        TypeError, ValueError: as `read_batch`.
+    """
+    if not teacher_logits.is_floating_point():
+        raise TypeError(
+            f'`teacher_logits` must be floating, got {teacher_logits.dtype}'
+        )
+    if teacher_logits.shape != logits.shape:
+        raise ValueError(
+            f"`teacher_logits` must have the shape of the student's, "
+            f'{tuple(logits.shape)}, got {tuple(teacher_logits.shape)}'
+        )
+    check_logits(logits, weight, use_sigmoid)
+    if label is not None:
+        check_target(label, logits)
+        label = label.long()
+    target = Target(logits=teacher_logits.detach(), ignore_index=ignore_index)
+    return Batch(logits, target, weight, label)
+
+
+def check_logits(logits: Tensor, weight: Tensor | None, use_sigmoid: bool) -> None:
+    """Refuse logits and weight that do not fit together."""
     if not logits.is_floating_point():
         raise TypeError(f'`logits` must be floating, got {logits.dtype}')
     if logits.ndim < 3:
@@ -82,6 +119,15 @@ def check_tensors(
             '`logits` must have at least 2 channels with softmax, got '
             f'{tuple(logits.shape)}; for a binary head set use_sigmoid=True'
         )
+    pixels = (logits.shape[0], *logits.shape[2:])
+    if weight is not None and weight.shape != pixels:
+        raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
+    if weight is not None and on_cpu(weight) and not (weight >= 0).all():
+        raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
+
+
+def check_target(target: Tensor, logits: Tensor) -> None:
+    """Refuse a target that does not fit the logits."""
     pixels = (logits.shape[0], *logits.shape[2:])
     if target.is_floating_point():
         if target.shape != logits.shape:
@@ -100,10 +146,6 @@ def check_tensors(
             f'`target` must be {pixels} when it is hard (integer), for logits '
             f'{tuple(logits.shape)}, got {tuple(target.shape)}'
         )
-    if weight is not None and weight.shape != pixels:
-        raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
-    if weight is not None and on_cpu(weight) and not (weight >= 0).all():
-        raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
 
 
 def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:

@@ -3,14 +3,16 @@
 import functools
 import operator
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..functional.targets import IGNORE_INDEX, valid_mask
 from .base import SoftLabelLoss, compute
-from .batch import Batch, read_batch, refuse_per_pixel
+from .batch import Batch, read_batch, read_teacher, refuse_per_pixel
 from .options import build_label_smoothing, check_loss_name
 
 
@@ -28,6 +30,10 @@ class CompoundLoss(nn.ModuleList):
             they get the label as the head gave it.
         label_smoothing: None or the config of a label transform for all the parts,
             which must then be ours and have none of their own.
+        distill_losses: configs of further parts, which compare with a teacher: ours,
+            or any module that is called `loss(logits, teacher_logits, weight=weight)`
+            with logits (N,C,H,W) and a weight (N,H,W) that is 0 at ignored pixels.
+            They run inside `taught_by` alone.
         loss_name: the key when it is one loss; must contain 'loss'.
 
     >>> ce = dict(type='SoftCrossEntropyLoss', loss_weight=0.25)
@@ -43,6 +49,7 @@ class CompoundLoss(nn.ModuleList):
         *,
         losses: Sequence[Any],
         label_smoothing: Any = None,
+        distill_losses: Sequence[Any] = (),
         loss_name: str = 'loss_compound',
     ) -> None:
         if not losses or not isinstance(losses, Sequence):
@@ -52,9 +59,17 @@ class CompoundLoss(nn.ModuleList):
         check_loss_name(loss_name)
         super().__init__(
             loss if isinstance(loss, nn.Module) else MODELS.build(loss)
-            for loss in losses
+            for loss in (*losses, *distill_losses)
         )
         self.loss_name = loss_name
+        self.first_of_teacher = len(losses)
+        self.teacher_logits: Tensor | None = None
+        for loss in list(self.losses())[len(losses) :]:
+            if getattr(loss, 'label_smoothing', None) is not None:
+                raise ValueError(
+                    '`label_smoothing` must be None in `distill_losses`, which compare '
+                    f'with a teacher, got {loss.label_smoothing!r}'
+                )
         transform = build_label_smoothing(label_smoothing)
         if transform is not None:
             self._share(transform)
@@ -62,7 +77,7 @@ class CompoundLoss(nn.ModuleList):
     __repr__ = nn.Module.__repr__  # the list's own walks the bound parts
 
     def _share(self, transform: Any) -> None:
-        for loss in self._losses():
+        for loss in list(self.losses())[: self.first_of_teacher]:
             if not isinstance(loss, SoftLabelLoss):
                 raise ValueError(
                     '`label_smoothing` of CompoundLoss needs parts that take soft '
@@ -76,8 +91,18 @@ class CompoundLoss(nn.ModuleList):
                 )
             loss.label_smoothing = transform
 
-    def _losses(self) -> Iterator[nn.Module]:
+    def losses(self) -> Iterator[nn.Module]:
+        """The parts as they are, bound to nothing."""
         return iter(self._modules.values())
+
+    @contextmanager
+    def taught_by(self, teacher_logits: Tensor) -> Iterator[None]:
+        """Hold a teacher's logits, of the shape of the student's, for one step."""
+        self.teacher_logits = teacher_logits
+        try:
+            yield
+        finally:
+            self.teacher_logits = None
 
     def __iter__(self) -> Iterator[nn.Module]:
         """The parts, bound to one another for the calls of one step."""
@@ -107,23 +132,75 @@ class CompoundLoss(nn.ModuleList):
         ignore_index: int | None = None,
     ) -> list[Tensor]:
         """The parts' losses in their order; parts that agree on the target share it."""
-        results: list[Tensor | None] = []
-        ours: list[SoftLabelLoss] = []
+        results: dict[int, Tensor] = {}
+        ours: dict[int, SoftLabelLoss] = {}
         batches: list[Batch] = []
-        read: dict[tuple[int, ...], Batch] = {}
-        for loss in self._losses():
+        read: dict[tuple[Any, ...], Batch] = {}
+        inputs = (logits, target, weight, ignore_index)
+        for index, loss in enumerate(self.losses()):
             if not isinstance(loss, SoftLabelLoss):
-                results.append(_call(loss, logits, target, weight, ignore_index))
+                results[index] = self.call(index, *inputs)
                 continue
             options = loss.reading(ignore_index)
-            key = tuple(map(id, options.values()))
+            key = (self.is_taught(index), *map(id, options.values()))
             if key not in read:
-                read[key] = read_batch(logits, target, weight, **options)
-            ours.append(loss)
+                read[key] = self._read(index, *inputs)
+            ours[index] = loss
             batches.append(read[key])
-            results.append(None)
-        computed = iter(compute(ours, batches))
-        return [next(computed) if each is None else each for each in results]
+        computed = compute(list(ours.values()), batches)
+        results.update(zip(ours, computed, strict=True))
+        return [results[index] for index in range(len(self))]
+
+    def call(
+        self,
+        index: int,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        ignore_index: int | None,
+    ) -> Tensor:
+        """The loss of one part, alone."""
+        loss = self[index]
+        if not self.is_taught(index):
+            return _call(loss, logits, target, weight, ignore_index)
+        if isinstance(loss, SoftLabelLoss):
+            batch = self._read(index, logits, target, weight, ignore_index)
+            return compute([loss], [batch])[0]
+        if not target.is_floating_point():
+            ignored = IGNORE_INDEX if ignore_index is None else ignore_index
+            valid = valid_mask(target, ignored).to(logits.dtype)
+            weight = valid if weight is None else valid * weight
+        value: Tensor = loss(logits, self._teacher(), weight=weight)
+        return value
+
+    def _read(
+        self,
+        index: int,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        ignore_index: int | None,
+    ) -> Batch:
+        loss = self[index]
+        assert isinstance(loss, SoftLabelLoss)
+        options = loss.reading(ignore_index)
+        if not self.is_taught(index):
+            return read_batch(logits, target, weight, **options)
+        del options['label_smoothing']
+        label = None if target.is_floating_point() else target
+        return read_teacher(logits, self._teacher(), label, weight, **options)
+
+    def is_taught(self, index: int) -> bool:
+        """Whether a part compares with a teacher."""
+        return index >= self.first_of_teacher
+
+    def _teacher(self) -> Tensor:
+        if self.teacher_logits is None:
+            raise RuntimeError(
+                '`distill_losses` compare with the logits of a teacher: call the '
+                'losses inside `taught_by(teacher_logits)`'
+            )
+        return self.teacher_logits
 
 
 def _call(
@@ -155,7 +232,7 @@ class _Step:
         same = all(a is b for a, b in zip(self.inputs, seen, strict=True))
         if same and index in self.results:
             return self.results.pop(index)
-        return _call(self.compound[index], *inputs)
+        return self.compound.call(index, *inputs)
 
 
 class _Part:

@@ -2,5 +2,13 @@
 
 from .. import _require_mmseg as _require_mmseg
 from .calibrated import CalibratedEncoderDecoder
+from .distillation import (
+    DistillationCascadeEncoderDecoder,
+    DistillationEncoderDecoder,
+)
 
-__all__ = ['CalibratedEncoderDecoder']
+__all__ = [
+    'CalibratedEncoderDecoder',
+    'DistillationCascadeEncoderDecoder',
+    'DistillationEncoderDecoder',
+]

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmseg.registry import MODELS
 
-from mmseg_jml.cli.shipped import copy_configs, find_config, leaves
+from mmseg_jml.shipped import copy_configs, find_config, leaves
 from tests.configs.tree import CONFIGS, load
 
 LEAF = 'jml/voc12aug/deeplabv3_r18-d8_1xb8-jml-bls-40k_voc12aug-512x512.py'

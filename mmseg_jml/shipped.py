@@ -7,7 +7,7 @@ import difflib
 import shutil
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
 
 
 def configs_dir() -> Path:
