@@ -19,11 +19,11 @@ __version__ = '0.1.0'
 REGISTERED: dict[str, tuple[str, ...]] = {
     'labels': ('BoundaryLabelSmoothing', 'LabelSmoothing'),
     'losses': (
-        'ChannelWiseDivergenceLoss',
+        'CWDLoss',
         'CompoundLoss',
         'DISTLoss',
         'JaccardMetricLoss',
-        'KLDivergenceLoss',
+        'KLDistillationLoss',
         'SoftCrossEntropyLoss',
     ),
     'models': (

@@ -21,44 +21,32 @@ _NO_VARIANCE = 1e-30
 
 
 def entropy_sum(
-    target: Target,
+    logits: Tensor,
     weight: Tensor | None = None,
     *,
     label: Target | None = None,
     activation: Activation = 'softmax',
     temperature: float = 1.0,
 ) -> Tensor:
-    """The weighted sum over the pixels of a target's own entropy, a float64 scalar.
+    """The weighted sum over the pixels of the entropy of logits, a float64 scalar.
 
-    Of `target.logits` the entropy of what `activation` and `temperature` make of them;
-    of `target.probs` their own; of a hard `target.label` 0. With sigmoid the channels'
-    entropies add up. Pixels that `label` ignores do not count.
+    With sigmoid the channels' entropies add up. Pixels that `label` ignores do not
+    count. Nothing is differentiated.
 
-    >>> round(entropy_sum(Target(logits=torch.zeros(1, 2, 1))).item(), 4)
+    >>> round(entropy_sum(torch.zeros(1, 2, 1)).item(), 4)
     0.6931
     """
-    if target.logits is not None:
-        # Against itself, so that the divergence of equals is 0 to the last digit.
-        own = Target(CROSS_ENTROPY, logits=target.logits)
-        targets = [own] if label is None else [own, label]
-        with torch.no_grad():
-            sums = class_sums(
-                target.logits,
-                targets,
-                weight,
-                activation=activation,
-                temperature=temperature,
-            )
-        return sums[0].cross_entropy.sum()
-    if target.probs is None:
-        device = None if target.label is None else target.label.device
-        return torch.zeros((), dtype=torch.float64, device=device)
-    probs = target.probs.to(working_dtype(target.probs.dtype))
-    entropy = -torch.xlogy(probs, probs)
-    if activation == 'sigmoid':
-        entropy -= torch.xlogy(1 - probs, 1 - probs)
-    entropy = entropy.sum(1)
-    return (entropy if weight is None else entropy * weight).sum(dtype=torch.float64)
+    # Against themselves, so that the divergence of equals is 0 to the last digit.
+    own = Target(CROSS_ENTROPY, logits=logits)
+    with torch.no_grad():
+        sums, *_ = class_sums(
+            logits,
+            [own] if label is None else [own, label],
+            weight,
+            activation=activation,
+            temperature=temperature,
+        )
+    return sums.cross_entropy.sum()
 
 
 def divergence_of(partials: Sequence[Tensor], temperature: float) -> Tensor:
@@ -88,7 +76,7 @@ def teacher_divergence(
     """
     teacher = Target(CROSS_ENTROPY, logits=teacher_logits)
     (sums,) = class_sums(logits, [teacher], weight, temperature=temperature)
-    entropy = entropy_sum(teacher, weight, temperature=temperature)
+    entropy = entropy_sum(teacher_logits, weight, temperature=temperature)
     return divergence_of([*cross_entropy_partials(sums), entropy], temperature)
 
 

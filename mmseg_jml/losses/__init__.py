@@ -3,17 +3,16 @@
 from .. import _require_mmseg as _require_mmseg
 from .compound import CompoundLoss
 from .cross_entropy import SoftCrossEntropyLoss
+from .distillation import CWDLoss, DISTLoss, KLDistillationLoss, TeacherLoss
 from .jaccard import JaccardMetricLoss
-from .kl_divergence import KLDivergenceLoss
 from .taught import TaughtLoss
-from .teacher import ChannelWiseDivergenceLoss, DISTLoss, TeacherLoss
 
 __all__ = [
-    'ChannelWiseDivergenceLoss',
+    'CWDLoss',
     'CompoundLoss',
     'DISTLoss',
     'JaccardMetricLoss',
-    'KLDivergenceLoss',
+    'KLDistillationLoss',
     'SoftCrossEntropyLoss',
     'TaughtLoss',
     'TeacherLoss',

@@ -43,7 +43,8 @@ def read_batch(
         TypeError: logits or target of a wrong dtype.
         ValueError: shapes that do not fit, wrong ids, a single softmax channel.
     """
-    check_tensors(logits, target, weight, use_sigmoid)
+    check_logits(logits, weight, use_sigmoid)
+    check_target(target, logits)
     if target.is_floating_point():
         if label_smoothing is not None:
             raise ValueError(
@@ -74,22 +75,32 @@ def read_batch(
 def read_teacher(
     logits: Tensor,
     teacher_logits: Tensor,
-    label: Tensor,
+    label: Tensor | None,
     weight: Tensor | None,
     *,
     ignore_index: int,
     use_sigmoid: bool,
+    label_smoothing: LabelTransform | None,
 ) -> Batch:
     """Check what came and compare the logits with a teacher's (N,C,*).
 
-    Of the hard `label` (N,*) only the ignored pixels matter.
+    Of the hard `label` (N,*) only the ignored pixels matter. The options are those of
+    `read_batch`; a teacher is no label that could be smoothed.
 
     Raises:
         TypeError, ValueError: as `read_batch` and `check_teacher`.
     """
-    check_tensors(logits, label, weight, use_sigmoid)
+    if label_smoothing is not None:
+        raise ValueError(
+            '`label_smoothing` must be None against a teacher, which is no hard label, '
+            f'got {label_smoothing!r}'
+        )
     check_teacher(logits, teacher_logits)
-    hard = Target(label=label.long(), ignore_index=ignore_index)
+    check_logits(logits, weight, use_sigmoid)
+    hard = None
+    if label is not None:
+        check_target(label, logits)
+        hard = Target(label=label.long(), ignore_index=ignore_index)
     target = Target(logits=teacher_logits, ignore_index=ignore_index)
     return Batch(logits, target, weight, hard)
 
@@ -107,10 +118,8 @@ def check_teacher(logits: Tensor, teacher_logits: Tensor) -> None:
         )
 
 
-def check_tensors(
-    logits: Tensor, target: Tensor, weight: Tensor | None, use_sigmoid: bool
-) -> None:
-    """Refuse logits, target and weight that do not fit together."""
+def check_logits(logits: Tensor, weight: Tensor | None, use_sigmoid: bool) -> None:
+    """Refuse logits and weight that do not fit together."""
     if not logits.is_floating_point():
         raise TypeError(f'`logits` must be floating, got {logits.dtype}')
     if logits.ndim < 3:
@@ -122,6 +131,15 @@ def check_tensors(
             '`logits` must have at least 2 channels with softmax, got '
             f'{tuple(logits.shape)}; for a binary head set use_sigmoid=True'
         )
+    pixels = (logits.shape[0], *logits.shape[2:])
+    if weight is not None and weight.shape != pixels:
+        raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
+    if weight is not None and on_cpu(weight) and not (weight >= 0).all():
+        raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
+
+
+def check_target(target: Tensor, logits: Tensor) -> None:
+    """Refuse a target that does not fit the logits."""
     pixels = (logits.shape[0], *logits.shape[2:])
     if target.is_floating_point():
         if target.shape != logits.shape:
@@ -140,10 +158,6 @@ def check_tensors(
             f'`target` must be {pixels} when it is hard (integer), for logits '
             f'{tuple(logits.shape)}, got {tuple(target.shape)}'
         )
-    if weight is not None and weight.shape != pixels:
-        raise ValueError(f'`weight` must be {pixels}, got {tuple(weight.shape)}')
-    if weight is not None and on_cpu(weight) and not (weight >= 0).all():
-        raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
 
 
 def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:

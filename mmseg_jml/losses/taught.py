@@ -11,7 +11,7 @@ from ..functional.targets import IGNORE_INDEX, valid_mask
 from .base import SoftLabelLoss
 from .batch import Batch, read_teacher
 from .compound import CompoundLoss, read_parts
-from .teacher import TeacherLoss
+from .distillation import TeacherLoss
 
 
 class TaughtLoss(CompoundLoss):
@@ -30,7 +30,7 @@ class TaughtLoss(CompoundLoss):
         TypeError: a teacher loss is of another kind.
 
     >>> import torch
-    >>> kl, jml = dict(type='KLDivergenceLoss'), dict(type='JaccardMetricLoss')
+    >>> kl, jml = dict(type='KLDistillationLoss'), dict(type='JaccardMetricLoss')
     >>> loss = TaughtLoss(MODELS.build(dict(type='SoftCrossEntropyLoss')), [kl, jml])
     >>> logits, label = torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4).long()
     >>> with loss.taught_by(logits):
@@ -45,8 +45,8 @@ class TaughtLoss(CompoundLoss):
             if not isinstance(loss, SoftLabelLoss | TeacherLoss):
                 raise TypeError(
                     '`distill_losses` must be losses of mmseg_jml, which leave ignored '
-                    'pixels out (KLDivergenceLoss, JaccardMetricLoss, '
-                    'SoftCrossEntropyLoss, ChannelWiseDivergenceLoss, DISTLoss, or a '
+                    'pixels out (KLDistillationLoss, JaccardMetricLoss, '
+                    'SoftCrossEntropyLoss, CWDLoss, DISTLoss, or a '
                     f'subclass of TeacherLoss), got {type(loss).__name__}'
                 )
             if getattr(loss, 'label_smoothing', None) is not None:
@@ -108,7 +108,6 @@ class TaughtLoss(CompoundLoss):
         assert self.teacher_logits is not None
         if isinstance(loss, SoftLabelLoss):
             options = loss.reading(ignore_index)
-            del options['label_smoothing']
             return read_teacher(logits, self.teacher_logits, label, weight, **options)
         valid = valid_mask(
             label, IGNORE_INDEX if ignore_index is None else ignore_index

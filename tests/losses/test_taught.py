@@ -15,10 +15,10 @@ from tests.losses.test_compound import as_a_head
 CE = dict(type='SoftCrossEntropyLoss', loss_weight=0.25)
 JML = dict(type='JaccardMetricLoss', loss_weight=0.75)
 BLS = dict(type='BoundaryLabelSmoothing')
-KL = dict(type='KLDivergenceLoss')
+KL = dict(type='KLDistillationLoss')
 JML_KD = dict(type='JaccardMetricLoss', loss_name='loss_jml_kd')
 CE_KD = dict(type='SoftCrossEntropyLoss', loss_name='loss_ce_kd')
-CWD = dict(type='ChannelWiseDivergenceLoss')
+CWD = dict(type='CWDLoss')
 DIST = dict(type='DISTLoss')
 OF_TEACHER = [KL, JML_KD, CE_KD, CWD, DIST]
 every = pytest.mark.parametrize('config', OF_TEACHER, ids=lambda c: c['type'])
@@ -42,8 +42,8 @@ def step(loss, logits, label, teacher):
 def alone(config, logits, label, teacher):
     """A loss of the teacher called for itself, without the ignored pixels."""
     loss = MODELS.build(config)
-    ours = config['type'] not in ('ChannelWiseDivergenceLoss', 'DISTLoss')
-    target = teacher.softmax(1) if ours else teacher
+    of_probs = config['type'] in ('JaccardMetricLoss', 'SoftCrossEntropyLoss')
+    target = teacher.softmax(1) if of_probs else teacher
     return loss(logits, target, weight=(label != 255).to(logits))
 
 
@@ -92,7 +92,9 @@ def test_at_the_teacher_the_loss_is_zero_at_any_temperature(config, temperature)
     logits, label = case()
     loss = taught([dict(config, temperature=temperature)])
     *_, found = step(loss, logits, label, logits.detach()).values()
+    (gradient,) = torch.autograd.grad(found, logits)
     assert abs(found.item()) < 1e-12
+    assert gradient.abs().max() < 1e-12
 
 
 def test_of_another_temperature_both_sides_are_softened():
@@ -165,7 +167,7 @@ def test_a_binary_head_can_be_taught(config):
     loss = taught([of_teacher], [of_label])
     teacher = teacher_of(logits)
     *_, found = step(loss, logits, label, teacher).values()
-    target = teacher.sigmoid()
+    target = teacher if config is KL else teacher.sigmoid()
     weight = (label != 255).double()
     assert_close(found, MODELS.build(of_teacher)(logits, target, weight=weight))
 
@@ -253,6 +255,17 @@ def test_a_teacher_that_is_no_logits_is_refused(config):
 def test_what_cannot_teach_is_refused(config, error, words):
     with pytest.raises(error, match=words):
         taught([config])
+
+
+def test_kl_against_a_label_is_refused():
+    with pytest.raises(ValueError, match='it belongs into `distill_losses`'):
+        CompoundLoss(losses=[KL])(*case())
+
+
+def test_a_weight_of_another_shape_is_refused():
+    logits, _ = case()
+    with pytest.raises(ValueError, match='`weight` must be'):
+        MODELS.build(CWD)(logits, logits.detach(), weight=torch.ones(1))
 
 
 def test_a_correlation_over_one_class_is_refused():

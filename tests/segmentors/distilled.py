@@ -15,7 +15,7 @@ from tests.processes import ROOT
 CLASSES = 4
 SIZE = (32, 48)
 TINY = ROOT / 'tests' / 'tools' / 'tiny.py'
-KL = {'type': 'KLDivergenceLoss'}
+KL = {'type': 'KLDistillationLoss'}
 JML_KD = {'type': 'JaccardMetricLoss', 'loss_name': 'loss_jml_kd'}
 
 

@@ -59,7 +59,7 @@ def trained(teacher, tmp_path_factory):
     cfg = student_config(
         teacher,
         auxiliary_head=auxiliary_head(),
-        auxiliary_distill_losses={'type': 'KLDivergenceLoss'},
+        auxiliary_distill_losses={'type': 'KLDistillationLoss'},
     )
     return folder, cfg, run(folder, cfg)
 

@@ -16,7 +16,7 @@ loss_main = dict(
 )
 loss_aux = dict(type='SoftCrossEntropyLoss', loss_weight=0.0625)
 to_teacher = dict(type='JaccardMetricLoss', loss_weight=0.375, loss_name='loss_jml_kd')
-distill_decode = [dict(type='KLDivergenceLoss', loss_weight=0.125), to_teacher]
-distill_main = [dict(type='KLDivergenceLoss', loss_weight=0.0625), to_teacher]
-distill_aux = [dict(type='KLDivergenceLoss', loss_weight=0.0625)]
+distill_decode = [dict(type='KLDistillationLoss', loss_weight=0.125), to_teacher]
+distill_main = [dict(type='KLDistillationLoss', loss_weight=0.0625), to_teacher]
+distill_aux = [dict(type='KLDistillationLoss', loss_weight=0.0625)]
 del to_teacher

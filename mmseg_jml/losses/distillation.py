@@ -1,6 +1,11 @@
-"""Losses of a student's logits against a teacher's that are no sums over classes."""
+"""Losses of a student's logits against a teacher's: KL, CWD and DIST.
+
+The formulas stand in `functional.distillation`. Each is called `loss(logits,
+teacher_logits, weight)`; ignored pixels have weight 0.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from mmseg.registry import MODELS
@@ -8,9 +13,105 @@ from torch import Tensor, nn
 
 from ..functional.checks import check_number
 from ..functional.chunks import working_dtype
-from ..functional.distillation import channel_wise_divergence, correlation_losses
-from .batch import check_teacher
+from ..functional.class_sums import ClassSums
+from ..functional.cross_entropy import CROSS_ENTROPY, cross_entropy_partials
+from ..functional.distillation import (
+    channel_wise_divergence,
+    correlation_losses,
+    divergence_of,
+    entropy_sum,
+)
+from .base import SoftLabelLoss, compute
+from .batch import Batch, check_logits, check_teacher, read_teacher, refuse_per_pixel
 from .options import check_loss_name
+
+
+@MODELS.register_module()
+class KLDistillationLoss(SoftLabelLoss):
+    """T^2 times the mean over the valid pixels of KL(teacher || student).
+
+    The formula is that of `functional.distillation.teacher_divergence`. At T = 1 its
+    gradient is that of the cross-entropy to the teacher, and unlike that it is 0 where
+    the two are equal.
+
+    Args:
+        use_sigmoid, temperature, sync, ignore_index, loss_weight, loss_name:
+            as in `SoftLabelLoss`.
+
+    Raises:
+        ValueError: at the call, as a loss against a label.
+
+    >>> logits = torch.tensor([[[0.0], [1.0]]])
+    >>> abs(KLDistillationLoss()(logits, logits).item()) < 1e-6
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        use_sigmoid: bool = False,
+        temperature: float = 1.0,
+        sync: bool = False,
+        ignore_index: int = 255,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_kl',
+    ) -> None:
+        super().__init__(
+            class_weight=None,
+            use_sigmoid=use_sigmoid,
+            temperature=temperature,
+            label_smoothing=None,
+            sync=sync,
+            ignore_index=ignore_index,
+            loss_weight=loss_weight,
+            loss_name=loss_name,
+        )
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """The loss; `target` are the teacher's logits, of the shape of the student's.
+
+        The other arguments are those of `SoftLabelLoss`.
+        """
+        refuse_per_pixel(type(self).__name__, avg_factor, reduction_override)
+        options = self.reading(ignore_index)
+        batch = read_teacher(logits, target, None, weight, **options)
+        return compute([self], [batch])[0]
+
+    def needs(self) -> frozenset[str]:
+        """The fields of `ClassSums` that the loss is made of."""
+        return CROSS_ENTROPY
+
+    def partials(self, sums: ClassSums) -> list[Tensor]:
+        """The weighted sum of the cross-entropy and its weight."""
+        return cross_entropy_partials(sums)
+
+    def constants(self, batch: Batch) -> list[Tensor]:
+        """The weighted sum of the teacher's own entropy."""
+        if batch.target.logits is None:
+            raise ValueError(
+                f'{type(self).__name__} compares with the logits of a teacher: it '
+                'belongs into `distill_losses`'
+            )
+        entropy = entropy_sum(
+            batch.target.logits,
+            batch.weight,
+            label=batch.label,
+            activation='sigmoid' if self.use_sigmoid else 'softmax',
+            temperature=self.temperature,
+        )
+        return [entropy]
+
+    def finish(self, partials: Sequence[Tensor]) -> Tensor:
+        """Their difference's mean."""
+        return divergence_of(partials, self.temperature)
 
 
 class TeacherLoss(nn.Module, ABC):
@@ -43,6 +144,7 @@ class TeacherLoss(nn.Module, ABC):
             teacher_logits: of the same shape, any float; a constant.
             weight: (N,H,W) or (N,P), >= 0; 0 takes a pixel out.
         """
+        check_logits(logits, weight, use_sigmoid=True)  # a single channel is fine
         check_teacher(logits, teacher_logits)
         with torch.autocast(logits.device.type, enabled=False):
             value = self.measure(logits, teacher_logits, weight)
@@ -56,7 +158,7 @@ class TeacherLoss(nn.Module, ABC):
 
 
 @MODELS.register_module()
-class ChannelWiseDivergenceLoss(TeacherLoss):
+class CWDLoss(TeacherLoss):
     """CWD: KL between the maps that each channel makes over an image's pixels.
 
     The formula is that of `functional.distillation.channel_wise_divergence`, the
@@ -66,7 +168,7 @@ class ChannelWiseDivergenceLoss(TeacherLoss):
         temperature, loss_weight, loss_name: as in `TeacherLoss`.
 
     >>> logits = torch.randn(1, 3, 4, 4)
-    >>> round(ChannelWiseDivergenceLoss()(logits, logits).item(), 4)
+    >>> round(CWDLoss()(logits, logits).item(), 4)
     0.0
     """
 
