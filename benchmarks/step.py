@@ -43,13 +43,17 @@ def build(loss: str | dict) -> torch.nn.Module:
     return model.cuda() if torch.cuda.is_available() else model
 
 
-def stepper(model: torch.nn.Module, size: tuple[int, int, int]) -> Callable[[], None]:
+def stepper(
+    model: torch.nn.Module,
+    size: tuple[int, int, int],
+    num_classes: int = NUM_CLASSES,
+) -> Callable[[], None]:
     """One forward, backward and update of a made batch."""
     n, h, w = size
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(n, 3, h, w, generator=generator).to(device)
-    blobs = torch.randint(0, NUM_CLASSES, (n, 1, h // 32, w // 32), generator=generator)
+    blobs = torch.randint(0, num_classes, (n, 1, h // 32, w // 32), generator=generator)
     label = torch.nn.functional.interpolate(blobs.float(), (h, w)).long().to(device)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=each)) for each in label]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)

@@ -6,14 +6,17 @@ computed in float32. Only `logits` is differentiated. Without any weight the res
 a zero on the graph.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .chunks import Activation, working_dtype
+from .chunks import Activation, Chunk, working_dtype
 from .class_sums import class_sums
 from .cross_entropy import CROSS_ENTROPY, cross_entropy_of, cross_entropy_partials
+from .passes import Pass
 from .targets import Target
 
 # What varies less is taken to be constant: float32 squares end near it.
@@ -36,17 +39,26 @@ def entropy_sum(
     >>> round(entropy_sum(torch.zeros(1, 2, 1)).item(), 4)
     0.6931
     """
-    # Against themselves, so that the divergence of equals is 0 to the last digit.
-    own = Target(CROSS_ENTROPY, logits=logits)
-    with torch.no_grad():
-        sums, *_ = class_sums(
-            logits,
-            [own] if label is None else [own, label],
-            weight,
-            activation=activation,
-            temperature=temperature,
+    labels = [] if label is None else [label]
+    pass_ = Pass(logits, labels, weight, activation, temperature)
+    logits = logits.detach().flatten(2)
+    total = torch.zeros((), dtype=torch.float64, device=logits.device)
+    for image, part in itertools.product(range(len(logits)), pass_.parts(logits)):
+        values = pass_.prepared(logits, image, part)
+        pixels = pass_.pixels(image, part, values)
+        total += pixels.total(_entropy(values, activation) * pixels.weight)
+    return total
+
+
+def _entropy(logits: Tensor, activation: Activation) -> Tensor:
+    """The entropy (L,) of a chunk of logits (C,L)."""
+    if activation == 'sigmoid':
+        probs = torch.sigmoid(logits)
+        return F.binary_cross_entropy_with_logits(logits, probs, reduction='none').sum(
+            0
         )
-    return sums.cross_entropy.sum()
+    chunk = Chunk(logits, activation)
+    return chunk.log_norm - chunk.normalised((chunk.x * chunk.shifted(logits)).sum(0))
 
 
 def divergence_of(partials: Sequence[Tensor], temperature: float) -> Tensor:
@@ -139,29 +151,38 @@ def correlation_losses(
     student = (student / temperature).softmax(1)
     teacher = (teacher / temperature).softmax(1)
     total = weight.sum(dtype=torch.float64)
-    every_class = torch.ones_like(student[:1, :, :1])
-    of_pixels = 1 - _correlation(student, teacher, every_class, (1,))
-    of_classes = 1 - _correlation(student, teacher, weight.unsqueeze(1), (0, 2))
-    inter = (of_pixels * weight).sum() / total.where(total > 0, 1.0)
-    return inter, of_classes.mean() * (total > 0)
-
-
-def _correlation(x: Tensor, y: Tensor, weight: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Pearson's correlation along `dims`, float64; 0 where either does not vary."""
-    total = weight.sum(dims, keepdim=True, dtype=torch.float64)
     total = total.where(total > 0, 1.0)
+    return (
+        _class_relation(student, teacher, weight) / total,
+        _pixel_relation(student, teacher, weight, total),
+    )
 
-    def centred(values: Tensor) -> Tensor:
-        mean = (values * weight).sum(dims, keepdim=True, dtype=torch.float64) / total
-        return values - mean.to(values.dtype)
 
-    def product(one: Tensor, other: Tensor) -> Tensor:
-        summed = (one * other * weight).sum(dims, keepdim=True, dtype=torch.float64)
-        return (summed / total).squeeze(dims)
+def _class_relation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """The weighted sum over pixels of 1 - correlation along the classes."""
+    x, y = (each - each.mean(1, keepdim=True) for each in (x, y))
+    correlation = _ratio((x * y).sum(1), x.square().sum(1), y.square().sum(1))
+    return ((1 - correlation) * weight).sum(dtype=torch.float64)
 
-    x, y = centred(x), centred(y)
-    variances = [product(each, each).clamp(min=_NO_VARIANCE) for each in (x, y)]
-    return product(x, y) / (variances[0].sqrt() * variances[1].sqrt())
+
+def _pixel_relation(x: Tensor, y: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """The mean over classes of 1 - correlation along all pixels, 0 without any."""
+    weight = weight.unsqueeze(1)
+
+    def mean(values: Tensor) -> Tensor:
+        return values.sum((0, 2), keepdim=True, dtype=torch.float64) / total
+
+    # Of deviations, not of squares, which would cancel.
+    x, y = (each - mean(each * weight).to(each.dtype) for each in (x, y))
+    weighted = x * weight
+    correlation = _ratio(mean(weighted * y), mean(weighted * x), mean(y * y * weight))
+    return (1 - correlation).mean() * (weight > 0).any()
+
+
+def _ratio(covariance: Tensor, variance_x: Tensor, variance_y: Tensor) -> Tensor:
+    """Pearson's correlation; 0 where either side does not vary."""
+    deviations = [v.clamp(min=_NO_VARIANCE).sqrt() for v in (variance_x, variance_y)]
+    return covariance / (deviations[0] * deviations[1])
 
 
 def _prepared(

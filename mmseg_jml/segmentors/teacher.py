@@ -91,7 +91,9 @@ class Teacher:
         """
         self.build(student)
         assert self.model is not None
-        self.model.to(device=inputs.device, dtype=inputs.dtype)
+        own = next(self.model.parameters())
+        if (own.device, own.dtype) != (inputs.device, inputs.dtype):
+            self.model.to(device=inputs.device, dtype=inputs.dtype)
         if self.scaling is not None:
             swap, scale, offset = (
                 each.to(inputs) if isinstance(each, Tensor) else each

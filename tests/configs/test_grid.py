@@ -10,7 +10,10 @@ import yaml
 from tests.configs.tree import CONFIGS, LEAVES, NAME
 from tests.processes import ROOT
 
-FOLDERS = ('cityscapes', 'voc12aug', 'deepglobe', 'ade20k')
+FOLDERS = (
+    *(f'jml/{data}' for data in ('cityscapes', 'voc12aug', 'deepglobe', 'ade20k')),
+    *(f'distillation/{data}' for data in ('cityscapes', 'voc12aug', 'deepglobe')),
+)
 LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
 COMPARED = ('sjl-bls', 'jml2-bls', 'lovasz', 'dice', 'tversky', 'focal')
 M = (
@@ -36,6 +39,9 @@ ASKED = {
     *itertools.product(('ade20k',), ADE20K, ('ce', 'jml-bls'), ('160k',)),
     *itertools.product((CITY, VOC), (M[2],), COMPARED, ('40k',)),
     *itertools.product((CITY, VOC), (M[2],), ('mmseg-ce', 'jml'), ('mmseg40k',)),
+    *itertools.product((CITY, VOC), M[2:5], ('ce-kd', 'jml-kd'), ('40k',)),
+    *itertools.product((CITY,), M[2:5], ('kl', 'cwd', 'dist'), ('40k',)),
+    *itertools.product(('deepglobe',), M[6:], ('ce-kd', 'jml-kd'), ('10k',)),
 }
 
 
@@ -84,6 +90,9 @@ PUBLISHED = {
     (CITY, M[2], 'jml'): '75.55 ± 0.13',
     (CITY, M[2], 'sjl-bls'): '75.43 ± 0.34',
     (CITY, M[4], 'ce-bls'): '72.43 ± 0.05',
+    (CITY, M[2], 'jml-kd'): '76.68 ± 0.33',
+    (VOC, M[2], 'ce-kd'): '72.96 ± 0.30',
+    ('deepglobe', M[6], 'jml-kd'): '67.62 ± 0.27',
     ('deepglobe', M[5], 'jml'): '69.29 ± 0.87',
     ('deepglobe', M[6], 'jml'): '66.95 ± 0.25',
     ('deepglobe', M[7], 'jml-bls'): '67.04 ± 0.77',
@@ -93,14 +102,13 @@ PUBLISHED = {
 @pytest.mark.parametrize(('row', 'miou'), PUBLISHED.items(), ids=str)
 def test_the_papers_miou_stands_in_readme_and_metafile(row, miou):
     folder, model, loss = row
-    (name,) = (
-        path.stem
-        for path in (CONFIGS / 'jml' / folder).glob(f'{model}_1xb8-{loss}-[14]0k_*.py')
-    )
-    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    tree = CONFIGS / ('distillation' if loss.endswith('-kd') else 'jml') / folder
+    (path,) = tree.glob(f'{model}_1xb8-{loss}-[14]0k_*.py')
+    name = path.stem
+    metafile = yaml.safe_load((tree / 'metafile.yml').read_text())
     (entry,) = (entry for entry in metafile['Models'] if entry['Name'] == name)
     assert entry['Figures of the paper']['mIoU'] == miou
-    readme = (CONFIGS / 'jml' / folder / 'README.md').read_text()
+    readme = (tree / 'README.md').read_text()
     (line,) = (line for line in readme.splitlines() if f'({name}.py)' in line)
     assert line.split(' | ')[3] == miou
 
@@ -108,24 +116,25 @@ def test_the_papers_miou_stands_in_readme_and_metafile(row, miou):
 @pytest.mark.parametrize('folder', FOLDERS)
 def test_nothing_is_measured_without_a_run(folder):
     """Until figures come from a run, the columns say so."""
-    readme = (CONFIGS / 'jml' / folder / 'README.md').read_text()
+    readme = (CONFIGS / folder / 'README.md').read_text()
     rows = [line for line in readme.splitlines() if '.py) |' in line]
-    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    metafile = yaml.safe_load((CONFIGS / folder / 'metafile.yml').read_text())
     for row, entry in zip(rows, metafile['Models'], strict=True):
         assert ('not run' in row) == ('Results' not in entry)
 
 
 @pytest.mark.parametrize('folder', FOLDERS)
 def test_the_metafile_names_files_that_are_there(folder):
-    metafile = yaml.safe_load((CONFIGS / 'jml' / folder / 'metafile.yml').read_text())
+    metafile = yaml.safe_load((CONFIGS / folder / 'metafile.yml').read_text())
     named = {entry['Config'] for entry in metafile['Models']}
-    there = {p for p in LEAVES if p.parent == CONFIGS / 'jml' / folder}
+    there = {p for p in LEAVES if p.parent == CONFIGS / folder}
     assert named == {path.relative_to(ROOT).as_posix() for path in there}
     assert (ROOT / metafile['Collections'][0]['README']).is_file()
 
 
 def test_every_config_that_the_docs_name_is_there():
     text = (ROOT / 'docs' / 'configs.md').read_text()
-    named = {n for n in re.findall(r'jml/[\w/.+-]+\.py', text) if 'LOSS' not in n}
+    named = re.findall(r'(?:jml|distillation)/[\w/.+-]+\.py', text)
+    named = {name for name in named if 'LOSS' not in name}
     assert named
     assert all((CONFIGS / name).is_file() for name in named)

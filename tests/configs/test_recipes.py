@@ -65,6 +65,7 @@ RECIPES = {
     # folder and length of the run, as the name of a leaf says it
     ('demo', '600'): SMALL,
     ('camvid', '3k'): CAMVID,
+    ('camvid', '2k'): CAMVID._replace(iterations=2000),
     ('camvid', '300'): CAMVID._replace(iterations=300, warm_up=50),
     ('cityscapes', '40k'): CITYSCAPES,
     ('cityscapes', 'mmseg40k'): BASELINE,
@@ -101,6 +102,15 @@ ALONE = {
     'ce-bls': ({'type': CE}, BLS),
     'focal': ({'type': 'FocalLoss', 'gamma': 2.0, 'alpha': 0.5}, None),
     'mmseg-ce': ({'type': 'CrossEntropyLoss', 'use_sigmoid': False}, None),
+}
+# To the label, as without a teacher but for the factor, and to the teacher.
+KL = {'type': 'KLDistillationLoss'}
+TAUGHT = {
+    'ce-kd': ('ce', 0.5, [KL]),
+    'jml-kd': ('jml', 0.5, [KL, {'type': JML, 'loss_name': 'loss_jml_kd'}]),
+    'kl': ('ce', 1, [KL]),
+    'cwd': ('ce', 1, [{'type': 'CWDLoss'}]),
+    'dist': ('ce', 1, [{'type': 'DISTLoss'}]),
 }
 BASELINE_AUX = [{'type': 'CrossEntropyLoss', 'use_sigmoid': False, 'loss_weight': 0.4}]
 
@@ -211,19 +221,50 @@ def test_the_losses_and_their_weights(path, cfg):
     name = NAME.fullmatch(path.stem)
     ours = heads(cfg)
     halved = 2 if 'auxiliary_head' in ours and not name['baseline'] else 1
-    if name['loss'] in ALONE:
-        term, smoothing = ALONE[name['loss']]
-        main = [{**term, 'loss_weight': 1.0 / halved}]
+    loss, factor, _ = TAUGHT.get(name['loss'], (name['loss'], 1, []))
+    if loss in ALONE:
+        term, smoothing = ALONE[loss]
+        main = [{**term, 'loss_weight': factor / halved}]
         aux = main
     else:
-        term, smoothing = BESIDE_CE[name['loss']]
-        aux = [{'type': CE, 'loss_weight': 0.25 / halved}]
-        main = [*aux, {**term, 'loss_weight': 0.75}]
+        term, smoothing = BESIDE_CE[loss]
+        aux = [{'type': CE, 'loss_weight': 0.25 * factor / halved}]
+        main = [*aux, {**term, 'loss_weight': 0.75 * factor}]
     assert parts(ours['decode_head'].loss_decode) == (main, smoothing)
     if name['baseline']:
         aux, smoothing = BASELINE_AUX, None
     if 'auxiliary_head' in ours:
         assert parts(ours['auxiliary_head'].loss_decode) == (aux, smoothing)
+
+
+def test_the_teacher_and_the_losses_to_it(path, cfg):
+    name = NAME.fullmatch(path.stem)
+    if name['loss'] not in TAUGHT:
+        assert cfg.model.type == 'EncoderDecoder'
+        return
+    assert cfg.model.type == 'DistillationEncoderDecoder'
+    *_, losses = TAUGHT[name['loss']]
+    assert [{**each, 'loss_weight': 1} for each in losses] == [
+        {**each.to_dict(), 'loss_weight': 1} for each in cfg.model.distill_losses
+    ]
+    if name['loss'].endswith('-kd'):  # as much to the teacher as to the label
+        to_label, _ = parts(cfg.model.decode_head.loss_decode)
+        weights = [each.loss_weight for each in cfg.model.distill_losses]
+        assert weights == [each['loss_weight'] for each in to_label]
+        if 'auxiliary_head' in cfg.model:
+            (kl,) = cfg.model.auxiliary_distill_losses
+            (ce,), _ = parts(cfg.model.auxiliary_head.loss_decode)
+            assert (kl.type, kl.loss_weight) == (KL['type'], ce['loss_weight'])
+    else:
+        assert cfg.model.get('auxiliary_distill_losses') is None
+    leaf = CONFIGS.parent / cfg.model.teacher
+    teacher = load(leaf)
+    last = f'work_dirs/{leaf.stem}/iter_{teacher.train_cfg.max_iters}.pth'
+    assert cfg.model.teacher_checkpoint == last  # where training the teacher leaves it
+    assert '-jml-bls-' in leaf.stem
+    assert teacher.model.decode_head.num_classes == cfg.model.decode_head.num_classes
+    assert teacher.train_pipeline == cfg.train_pipeline
+    assert cfg.model.data_preprocessor == teacher.model.data_preprocessor
 
 
 def test_the_losses_build(path, cfg):
@@ -239,7 +280,11 @@ def test_models_without_an_auxiliary_head_are_known():
     alone = {
         path.stem.split('_1xb')[0] for path in LEAVES if len(heads(load(path))) < 2
     }
-    assert alone == {'deeplabv3plus_m-v2-w05-d16', 'segformer_mit-b2'}
+    assert alone == {
+        'deeplabv3plus_m-v2-w025-d16',
+        'deeplabv3plus_m-v2-w05-d16',
+        'segformer_mit-b2',
+    }
 
 
 @pytest.mark.parametrize(

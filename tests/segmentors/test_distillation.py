@@ -422,13 +422,3 @@ def test_a_preprocessor_that_is_not_known_is_told(checkpoint, monkeypatch):
 def test_options_that_cannot_work_are_refused(checkpoint, changes, error, words):
     with pytest.raises(error, match=words):
         build(student_config(checkpoint, **changes))
-
-
-def test_heads_that_take_their_losses_one_by_one_are_told(checkpoint):
-    head = dict(type='DDRHead', in_channels=4, channels=4, num_classes=4)
-    losses = [dict(type='JaccardMetricLoss'), dict(type='JaccardMetricLoss')]
-    cfg = student_config(checkpoint, decode_head=dict(head, loss_decode=losses))
-    model = build(cfg).train()
-    model.extract_feat = lambda x: (x[:, :2], x[:, :1].repeat(1, 4, 1, 1))
-    with pytest.raises(RuntimeError, match='DDRHead, PIDHead'):
-        model.loss(*batch())
