@@ -28,6 +28,7 @@ class TaughtLoss(CompoundLoss):
 
     Raises:
         TypeError: a teacher loss is of another kind.
+        ValueError: there is none, or it smooths labels.
 
     >>> import torch
     >>> kl, jml = dict(type='KLDistillationLoss'), dict(type='JaccardMetricLoss')
@@ -39,6 +40,11 @@ class TaughtLoss(CompoundLoss):
     """
 
     def __init__(self, loss_decode: nn.Module, teacher_losses: Sequence[Any]) -> None:
+        if not teacher_losses:
+            raise ValueError(
+                '`distill_losses` must be at least one loss config, got '
+                f'{teacher_losses!r}'
+            )
         label_losses = _parts(loss_decode)
         built = [MODELS.build(loss) for loss in teacher_losses]
         for loss in built:

@@ -416,6 +416,7 @@ def test_a_preprocessor_that_is_not_known_is_told(checkpoint, monkeypatch):
         (dict(teacher={}), TypeError, r'`teacher` must be .* a `type`\), got {}'),
         (dict(teacher_checkpoint=None), TypeError, '`teacher_checkpoint` must be'),
         (dict(distill_losses=dict(type='CrossEntropyLoss')), TypeError, 'got CrossE'),
+        (dict(distill_losses=[]), ValueError, 'at least one loss config'),
         (dict(auxiliary_distill_losses=[KL]), ValueError, 'without an auxiliary head'),
     ],
 )
