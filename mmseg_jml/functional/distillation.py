@@ -19,8 +19,8 @@ from .cross_entropy import CROSS_ENTROPY, cross_entropy_of, cross_entropy_partia
 from .passes import Pass
 from .targets import Target
 
-# What varies less is taken to be constant: float32 squares end near it.
-_NO_VARIANCE = 1e-30
+# Squares of float32 end near it: what is smaller still is taken to be nothing.
+_NO_SQUARE = 1e-30
 
 
 def entropy_sum(
@@ -137,7 +137,8 @@ def correlation_losses(
 
     The first is over the classes of a pixel, its mean over the pixels; the second over
     the pixels of the whole batch for a class, its mean over the classes. What does not
-    vary correlates with nothing: 1. Float64 scalars, in [0,2].
+    vary, but by rounding, correlates with nothing: 1, without a gradient. Float64
+    scalars, in [0,2].
 
     Source: Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS
     2022, inter- and intra-class relation, a pixel being an instance. There is no T^2: a
@@ -160,9 +161,11 @@ def correlation_losses(
 
 def _class_relation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     """The weighted sum over pixels of 1 - correlation along the classes."""
-    x, y = (each - each.mean(1, keepdim=True) for each in (x, y))
-    correlation = _ratio((x * y).sum(1), x.square().sum(1), y.square().sum(1))
-    return ((1 - correlation) * weight).sum(dtype=torch.float64)
+    means = [each.mean(1, keepdim=True) for each in (x, y)]
+    floors = [_rounding(each.squeeze(1)) for each in means]
+    x, y = x - means[0], y - means[1]
+    sums = ((x * y).mean(1), x.square().mean(1), y.square().mean(1))
+    return ((1 - _ratio(*sums, *floors)) * weight).sum(dtype=torch.float64)
 
 
 def _pixel_relation(x: Tensor, y: Tensor, weight: Tensor, total: Tensor) -> Tensor:
@@ -172,17 +175,37 @@ def _pixel_relation(x: Tensor, y: Tensor, weight: Tensor, total: Tensor) -> Tens
     def mean(values: Tensor) -> Tensor:
         return values.sum((0, 2), keepdim=True, dtype=torch.float64) / total
 
+    means = [mean(each * weight).to(each.dtype) for each in (x, y)]
+    floors = [_rounding(each) for each in means]
     # Of deviations, not of squares, which would cancel.
-    x, y = (each - mean(each * weight).to(each.dtype) for each in (x, y))
+    x, y = x - means[0], y - means[1]
     weighted = x * weight
-    correlation = _ratio(mean(weighted * y), mean(weighted * x), mean(y * y * weight))
-    return (1 - correlation).mean() * (weight > 0).any()
+    sums = (mean(weighted * y), mean(weighted * x), mean(y * y * weight))
+    return (1 - _ratio(*sums, *floors)).mean() * (weight > 0).any()
 
 
-def _ratio(covariance: Tensor, variance_x: Tensor, variance_y: Tensor) -> Tensor:
-    """Pearson's correlation; 0 where either side does not vary."""
-    deviations = [v.clamp(min=_NO_VARIANCE).sqrt() for v in (variance_x, variance_y)]
-    return covariance / (deviations[0] * deviations[1])
+def _rounding(mean: Tensor) -> Tensor:
+    """The largest variance that rounding gives to values that equal their mean."""
+    error = 4 * torch.finfo(mean.dtype).eps * mean.detach()
+    return error.square().clamp(min=_NO_SQUARE)
+
+
+def _ratio(
+    covariance: Tensor,
+    variance_x: Tensor,
+    variance_y: Tensor,
+    floor_x: Tensor,
+    floor_y: Tensor,
+) -> Tensor:
+    """Pearson's correlation; 0, and flat, where a variance is below its floor.
+
+    Near 0 the correlation's slope is that of 1 / deviation: of rounding's deviation it
+    would throw the student's weights away.
+    """
+    varies = (variance_x > floor_x) & (variance_y > floor_y)
+    # The inner `where` keeps the root's slope at 0 off the graph.
+    product = (variance_x.where(varies, 1) * variance_y.where(varies, 1)).sqrt()
+    return (covariance / product).where(varies, 0)
 
 
 def _prepared(

@@ -221,6 +221,21 @@ def test_a_class_that_is_nearly_absent_still_correlates():
     assert intra(logits, logits).item() < 1e-6
 
 
+@pytest.mark.parametrize('num_classes', [3, 7, 11, 19, 150])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_rounding_is_no_variation(num_classes, dtype):
+    """Equal probabilities are off by rounding, whose correlation has a vast slope."""
+    generator = torch.Generator().manual_seed(0)
+    teacher = torch.randn(2, num_classes, 9, 9, generator=generator, dtype=dtype)
+    same = torch.zeros_like(teacher, requires_grad=True)
+    (gradient,) = torch.autograd.grad(inter(same, teacher) + intra(same, teacher), same)
+    assert (gradient == 0).all()
+    likely = torch.randn(1, num_classes, 1, 1, generator=generator, dtype=dtype)
+    student = likely.expand_as(teacher).clone().requires_grad_()  # alike at each pixel
+    (gradient,) = torch.autograd.grad(intra(student, teacher), student)
+    assert (gradient == 0).all()
+
+
 @pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
 def test_entropy_is_the_sum_of_minus_p_log_p(activation):
     _, teacher, weight = (tensor(each) for each in draw(12, (2, 3, 3, 4)))
