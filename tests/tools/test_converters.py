@@ -44,7 +44,7 @@ def make_deepglobe(root, count, size=(6, 4)):
 
 
 def labels(folder):
-    return {path.stem: np.array(Image.open(path)) for path in folder.glob('*.png')}
+    return {path.stem: np.array(Image.open(path)) for path in folder.glob('[!.]*.png')}
 
 
 def assert_same(found, expected):
@@ -125,14 +125,14 @@ def test_a_killed_converter_goes_on_where_it_stood(deepglobe, tmp_path):
     with (tmp_path / 'log').open('w') as log:
         process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
     deadline = time.monotonic() + 120
-    while len(list(folder.glob('*.png'))) < 1:
+    while len(list(folder.glob('[!.]*.png'))) < 1:
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             pytest.fail((tmp_path / 'log').read_text()[-2000:])
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    done = {path: path.stat().st_mtime_ns for path in folder.glob('*.png')}
+    done = {path: path.stat().st_mtime_ns for path in folder.glob('[!.]*.png')}
     assert 1 <= len(done) < len(ids)
     assert deepglobe.main([str(tmp_path)]) == 0
     assert_same(labels(folder), ids)
