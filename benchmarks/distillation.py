@@ -23,7 +23,7 @@ from step import stepper
 import mmseg_jml  # noqa: F401 registers the segmentors
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
-STUDENT = 'distillation/camvid/deeplabv3plus_m-v2-w025-d16_1xb8-{}-2k_camvid-160x224.py'
+STUDENT = 'distillation/camvid/deeplabv3plus_m-v2-w025-d16_1xb8-{}-1k_camvid-160x224.py'
 SIZE, NUM_CLASSES = (8, 160, 224), 11
 # What each method adds to.
 WITHOUT = {'ce-kd': 'ce', 'jml-kd': 'jml', 'kl': 'ce', 'cwd': 'ce', 'dist': 'ce'}

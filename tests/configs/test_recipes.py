@@ -65,7 +65,7 @@ RECIPES = {
     # folder and length of the run, as the name of a leaf says it
     ('demo', '600'): SMALL,
     ('camvid', '3k'): CAMVID,
-    ('camvid', '2k'): CAMVID._replace(iterations=2000),
+    ('camvid', '1k'): CAMVID._replace(iterations=1000),
     ('camvid', '300'): CAMVID._replace(iterations=300, warm_up=50),
     ('cityscapes', '40k'): CITYSCAPES,
     ('cityscapes', 'mmseg40k'): BASELINE,

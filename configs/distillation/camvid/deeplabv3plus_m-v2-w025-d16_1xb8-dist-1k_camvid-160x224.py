@@ -2,10 +2,15 @@ _base_ = [
     '../../_base_/models/deeplabv3plus_m-v2-w025-d16.py',
     '../../_base_/datasets/camvid.py',
     '../../_base_/default_runtime.py',
-    '../../_base_/schedules/schedule_2k.py',
-    '../../_base_/losses/jml.py',
+    '../../_base_/schedules/schedule_1k.py',
+    '../../_base_/losses/dist.py',
+    '../../_base_/teachers/camvid.py',
 ]
 model = dict(
+    type='DistillationEncoderDecoder',
+    teacher={{_base_.teacher}},
+    teacher_checkpoint={{_base_.teacher_checkpoint}},
+    distill_losses={{_base_.distill_decode}},
     data_preprocessor=dict(size={{_base_.crop_size}}),
     decode_head=dict(num_classes=11, loss_decode={{_base_.loss_decode}}),
 )

@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/deeplabv3plus_m-v2-w025-d16.py',
     '../../_base_/datasets/camvid.py',
     '../../_base_/default_runtime.py',
-    '../../_base_/schedules/schedule_2k.py',
+    '../../_base_/schedules/schedule_1k.py',
     '../../_base_/losses/cwd.py',
     '../../_base_/teachers/camvid.py',
 ]
