@@ -28,18 +28,25 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'models': (
         'NoFlatDecayConstructor',
+        'SemiSegDataPreprocessor',
         'StemResNetV1c',
         'UNetHead',
         'optional_backbone',
     ),
     'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
-    'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
+    'evaluation': (
+        'CalibrationMetric',
+        'FineGrainedIoUMetric',
+        'MergedSegTTAModel',
+        'SemiEvaluator',
+    ),
     'segmentors': (
         'CalibratedEncoderDecoder',
         'DistillationCascadeEncoderDecoder',
         'DistillationEncoderDecoder',
+        'SemiEncoderDecoder',
     ),
-    'hooks': ('CalibrationHook',),
+    'hooks': ('CalibrationHook', 'PseudoLabelHook'),
 }
 
 

@@ -9,7 +9,14 @@ import mmseg_jml
 from tests.processes import ROOT, run_python
 
 INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
-GROUPS = ('MODELS', 'DATASETS', 'METRICS', 'HOOKS', 'OPTIM_WRAPPER_CONSTRUCTORS')
+GROUPS = (
+    'MODELS',
+    'DATASETS',
+    'EVALUATOR',
+    'METRICS',
+    'HOOKS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+)
 EVERY_NAME = [name for names in mmseg_jml.REGISTERED.values() for name in names]
 
 
