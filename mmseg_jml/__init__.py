@@ -33,7 +33,15 @@ REGISTERED: dict[str, tuple[str, ...]] = {
         'UNetHead',
         'optional_backbone',
     ),
-    'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
+    'datasets': (
+        'DeepGlobeLandDataset',
+        'LoadOptionalAnnotations',
+        'SemiSupervisedDataset',
+        'SemiSupervisedSampler',
+        'StrongAugmentation',
+        'SyntheticShapesDataset',
+        'branch_collate',
+    ),
     'evaluation': (
         'CalibrationMetric',
         'FineGrainedIoUMetric',

@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS
 from .pairs import Target, inspect_pair, some
 
 MOST_REPORTED = 5  # problems in one error message
+WRAPPED = ('dataset', 'labelled', 'unlabelled')  # where a wrapper holds data sets
 
 
 def check_dataset(
@@ -115,9 +116,11 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
     if isinstance(dataset, BaseDataset):
         yield dataset
     elif isinstance(dataset, Mapping):
-        inner = dataset.get('datasets') or [dataset.get('dataset')]
-        if inner == [None]:
-            inner = [_build_leaf(dataset)]
+        inner = dataset.get('datasets') or [
+            dataset[key] for key in WRAPPED if dataset.get(key) is not None
+        ]
+        if not inner:
+            inner = [build_unlisted({**dataset, 'pipeline': []})]
         for part in inner:
             yield from leaf_datasets(part)
     elif hasattr(dataset, 'datasets'):
@@ -132,8 +135,13 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
         )
 
 
-def _build_leaf(config: Mapping) -> BaseDataset:
-    leaf = {**copy.deepcopy(dict(config)), 'pipeline': [], 'lazy_init': True}
+def build_unlisted(config: Mapping) -> BaseDataset:
+    """The data set of a config; its pictures are not yet listed.
+
+    Raises:
+        ValueError: It cannot be built without its files.
+    """
+    leaf = {**copy.deepcopy(dict(config)), 'lazy_init': True}
     try:
         return DATASETS.build(leaf)
     except AssertionError as error:  # PascalVOCDataset's, without a word
