@@ -28,6 +28,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'models': (
         'NoFlatDecayConstructor',
+        'SemiSegDataPreprocessor',
         'StemResNetV1c',
         'UNetHead',
         'optional_backbone',
@@ -41,13 +42,19 @@ REGISTERED: dict[str, tuple[str, ...]] = {
         'SyntheticShapesDataset',
         'branch_collate',
     ),
-    'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
+    'evaluation': (
+        'CalibrationMetric',
+        'FineGrainedIoUMetric',
+        'MergedSegTTAModel',
+        'SemiEvaluator',
+    ),
     'segmentors': (
         'CalibratedEncoderDecoder',
         'DistillationCascadeEncoderDecoder',
         'DistillationEncoderDecoder',
+        'SemiEncoderDecoder',
     ),
-    'hooks': ('CalibrationHook',),
+    'hooks': ('CalibrationHook', 'PseudoLabelHook'),
 }
 
 

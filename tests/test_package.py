@@ -12,6 +12,7 @@ INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
 GROUPS = (
     'MODELS',
     'DATASETS',
+    'EVALUATOR',
     'DATA_SAMPLERS',
     'TRANSFORMS',
     'METRICS',
