@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from .check import target_of
+from .check import SPLIT_LISTS, target_of
 from .convert import write_list
 from .pairs import Target, class_of_ids, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 
-LISTS = ('labelled.txt', 'unlabelled.txt')
 CANDIDATES = 64  # pictures to choose from at each place of a balanced order
 
 
@@ -153,7 +152,7 @@ def write_split(
     folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
 ) -> None:
     """Write the two lists of a split, each sorted, each there whole or not at all."""
-    for name, ids in zip(LISTS, (labelled, unlabelled), strict=True):
+    for name, ids in zip(SPLIT_LISTS, (labelled, unlabelled), strict=True):
         write_list(folder / name, sorted(ids))
 
 
@@ -161,7 +160,7 @@ def differing_lists(
     folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
 ) -> list[str]:
     """The lists already in a folder that are not those that would be written."""
-    wanted = zip(LISTS, (labelled, unlabelled), strict=True)
+    wanted = zip(SPLIT_LISTS, (labelled, unlabelled), strict=True)
     return [
         str(folder / name)
         for name, ids in wanted
