@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
@@ -28,7 +29,7 @@ def check_dataset(
         dataset: A `BaseSegDataset`, or a wrapper of such: whatever holds them as its
             `dataset` or `datasets`; or the config of either, which also works where
             MMEngine cannot build it for want of pictures. Pictures without a
-            `seg_map_path` are not labelled and pass.
+            `seg_map_path` are not labelled and pass, whatever their classes.
         num_masks: How many masks of each data set to read, spread evenly over it; None
             reads all.
         num_classes: The model's, where it is known: it has to be the data set's.
@@ -50,7 +51,8 @@ def find_problems(
 ) -> Iterator[str]:
     """Say one by one, each as a sentence, what is wrong with a data set.
 
-    No pictures; a mask that is missing, unreadable, in colour or of another size than
+    No pictures; pictures of a list that are missing, in one sentence where not every
+    file is read; a mask that is missing, unreadable, in colour or of another size than
     its picture; ids that are neither in [0, C) nor ignored, with the file and the ids;
     another number of classes than the model's. Masks of nothing but 0 and the ignored
     id bring a warning: they may be black and white.
@@ -66,12 +68,20 @@ def find_problems(
         if trouble:
             yield trouble
             continue
-        classes = leaf.metainfo.get('classes')
-        if classes is not None and num_classes not in (None, len(classes)):
+        # Where every file is looked at, each one says so itself.
+        missing = [] if num_masks is None else missing_pictures(leaf)
+        if missing:
+            yield (
+                f'the list {leaf.ann_file} names {len(leaf)} pictures, of which '
+                f'{len(missing)} are missing: {some(missing)}'
+            )
+            continue
+        labelled, classes = has_masks(leaf), leaf.metainfo.get('classes')
+        count = num_classes if classes is None else len(classes)
+        if labelled and num_classes not in (None, count):
             yield classes_trouble(leaf, num_classes)
-        if classes is not None or num_classes is not None:
-            count = len(classes) if classes is not None else num_classes
-            yield from _file_problems(leaf, count, num_masks)
+        if count is not None or not labelled:
+            yield from _file_problems(leaf, count or 0, num_masks)
 
 
 def listing_trouble(leaf: BaseDataset) -> str:
@@ -93,6 +103,21 @@ def listing_trouble(leaf: BaseDataset) -> str:
     suffix = getattr(leaf, 'img_suffix', '')
     listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
     return f'no pictures *{suffix} in the folder {folder!r}{listed}'
+
+
+def missing_pictures(leaf: BaseDataset) -> list[str]:
+    """The pictures that the list of a data set names and that are not there."""
+    if not leaf.ann_file:
+        return []
+    backend_args = getattr(leaf, 'backend_args', None)
+    infos = (leaf.get_data_info(index) for index in range(len(leaf)))
+    paths = [info['img_path'] for info in infos if info.get('img_path')]
+    return [path for path in paths if not fileio.exists(path, backend_args)]
+
+
+def has_masks(leaf: BaseDataset) -> bool:
+    """Whether the pictures of a data set, which are listed, have masks."""
+    return leaf.get_data_info(0).get('seg_map_path') is not None
 
 
 def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:

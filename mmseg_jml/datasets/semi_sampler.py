@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
-from .semi_supervised import Draw, SemiSupervisedDataset
+from .semi_supervised import Draw, SemiSupervisedDataset, branch_collate
 
 SHUFFLE, AUGMENT = 0, 1  # what a random number is for
+RATIO = (1, 1)
 
 
 @DATA_SAMPLERS.register_module()
@@ -41,7 +43,7 @@ class SemiSupervisedSampler(Sampler[Draw]):
         self,
         dataset: SemiSupervisedDataset,
         *,
-        ratio: Sequence[int] = (1, 1),
+        ratio: Sequence[int] = RATIO,
         seed: int | None = None,
     ) -> None:
         if not isinstance(dataset, SemiSupervisedDataset):
@@ -113,4 +115,34 @@ def check_ratio(ratio: Sequence[int]) -> None:
         raise ValueError(
             f'`ratio` must be two whole numbers of at least 1, how many labelled and '
             f'how many unlabelled pictures, got {ratio!r}'
+        )
+
+
+def check_loader(loader: Mapping[str, Any]) -> None:
+    """Refuse a data loader's config that does not give batches of a fixed ratio.
+
+    A config whose data set is no `SemiSupervisedDataset` passes.
+
+    Raises:
+        ValueError: Another sampler or another collate function, a `batch_size` that is
+            no multiple of the ratio's sum, or a wrong ratio.
+
+    >>> check_loader({'dataset': {'type': 'BaseSegDataset'}})
+    """
+    if loader['dataset'].get('type') != SemiSupervisedDataset.__name__:
+        return
+    needed = {'sampler': SemiSupervisedSampler, 'collate_fn': branch_collate}
+    for key, kind in needed.items():
+        given = (loader.get(key) or {}).get('type')
+        if given != kind.__name__:
+            raise ValueError(
+                f'a SemiSupervisedDataset needs `{key}=dict(type={kind.__name__!r})`, '
+                f'got {given!r}'
+            )
+    ratio = loader['sampler'].get('ratio', RATIO)
+    check_ratio(ratio)
+    if loader['batch_size'] % sum(ratio):
+        raise ValueError(
+            f'`batch_size` must be a multiple of {sum(ratio)} for a labelled to '
+            f'unlabelled `ratio` of {ratio[0]}:{ratio[1]}, got {loader["batch_size"]}'
         )

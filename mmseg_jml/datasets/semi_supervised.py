@@ -15,7 +15,7 @@ from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
-from .check import build_unlisted, listing_trouble
+from .check import build_unlisted, has_masks, listing_trouble
 from .pairs import some
 from .views import STRONG, PackViews
 
@@ -46,12 +46,16 @@ class SemiSupervisedDataset(Dataset):
             right the pseudo-labels are. Without a `seg_map_path` in `data_prefix` none
             are looked for.
         strong: Transforms of a strong view.
-        strong_views: How many strong views, 1 or 2; each draws anew.
+        strong_views: How many strong views, 0 to 2; each draws anew.
 
     Raises:
         TypeError: `labelled` or `unlabelled` is no data set.
-        ValueError: One of them has no pictures or cannot be listed, their classes
-            differ, or another number of `strong_views`.
+        ValueError: One of them has no pictures or cannot be listed, `labelled` has no
+            masks or other classes than those of `unlabelled`, or another number of
+            `strong_views`.
+
+    Warns:
+        UserWarning: Labelled pictures are among the unlabelled ones: it may be meant.
 
     >>> from mmengine.registry import init_default_scope
     >>> init_default_scope('mmseg')
@@ -137,9 +141,10 @@ class SemiSupervisedDataset(Dataset):
 
     def _compare_classes(self) -> None:
         """Refuse masks of other classes; pictures without masks may have any."""
+        if not has_masks(self.labelled):
+            raise ValueError('`labelled` has no masks: its `data_prefix` names none')
         ours, theirs = (data.metainfo.get('classes') for data in self.datasets)
-        has_masks = 'seg_map_path' in self.unlabelled.get_data_info(0)
-        if has_masks and list(ours or ()) != list(theirs or ()):
+        if has_masks(self.unlabelled) and list(ours or ()) != list(theirs or ()):
             raise ValueError(
                 f'the masks of `unlabelled` have other classes than those of '
                 f'`labelled`: {some(theirs or ())} and {some(ours or ())}; leave '
@@ -147,7 +152,6 @@ class SemiSupervisedDataset(Dataset):
             )
 
     def _warn_of_shared_pictures(self) -> None:
-        """Say so: it may be meant, all pictures as unlabelled ones."""
         paths = [
             {data.get_data_info(index).get('img_path') for index in range(len(data))}
             for data in self.datasets

@@ -22,6 +22,7 @@ META_KEYS = (
     'flip',
     'flip_direction',
     'reduce_zero_label',
+    'has_label',
 )
 STRONG = ({'type': 'StrongAugmentation'},)
 
@@ -132,17 +133,18 @@ class PackViews:
 
     Args:
         strong: Transforms, or their configs, of a strong view; photometric ones alone.
-        strong_views: How many strong views, 1 or 2; each draws anew.
+        strong_views: How many strong views, 0 to 2; each draws anew.
 
     Raises:
         ValueError: Another number of `strong_views`.
     """
 
     def __init__(self, strong: Sequence[Any], strong_views: int = 1) -> None:
-        if strong_views not in (1, 2):
-            raise ValueError(f'`strong_views` must be 1 or 2, got {strong_views!r}')
+        if strong_views not in (0, 1, 2):
+            raise ValueError(f'`strong_views` must be 0, 1 or 2, got {strong_views!r}')
         self.strong = Compose(list(strong))
         self.names = ('strong', 'strong_2')[:strong_views]
+        self.pack = PackSegInputs(meta_keys=META_KEYS)
 
     def __call__(self, results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Inputs, (3, H, W) uint8, and data samples, by the views' names.
@@ -161,8 +163,7 @@ class PackViews:
         views = {'weak': dict(results)}
         for name in self.names:
             views[name] = self._strong_view(results)
-        weak = PackSegInputs(meta_keys=(*META_KEYS, 'has_label'))
-        packed = {name: weak(view) for name, view in views.items()}
+        packed = {name: self.pack(view) for name, view in views.items()}
         return {
             key: {name: view[key] for name, view in packed.items()}
             for key in ('inputs', 'data_samples')

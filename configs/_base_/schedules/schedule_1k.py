@@ -6,4 +6,4 @@ param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0.0, by_epoch=False, begin=100, end=1000),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=500)
-default_hooks = dict(checkpoint=dict(interval=500))
+default_hooks = dict(checkpoint=dict(interval=200))
