@@ -77,5 +77,7 @@ def test_what_was_merged_over_augmentations_is_measured_alone():
 def test_predictions_of_another_model_are_refused():
     plain = sample(0, 'ema')
     del plain.eval_model
-    with pytest.raises(ValueError, match='SemiEvaluator measures .* a list of its met'):
+    with pytest.raises(
+        ValueError, match=r'SemiEvaluator measures .* a list of its met'
+    ):
         evaluator().process([plain])
