@@ -1,5 +1,5 @@
-# CamVid with labels for 1/8 of train: `python tools/make_splits.py CONFIG`, with
-# CONFIG configs/_base_/datasets/camvid.py, writes the lists. A batch is half labelled.
+# CamVid with labels for 1/8 of train: tools/make_splits.py, given
+# configs/_base_/datasets/camvid.py, writes the lists. A batch is half labelled.
 _base_ = './camvid.py'
 unlabelled_pipeline = [
     dict(type='LoadImageFromFile'),
