@@ -120,6 +120,7 @@ def test_doctor_works_without_mmseg(without_mmseg, tmp_path):
         ('test', 'x.py', 'x.pth'),
         ('predict', 'x.py', 'x.pth', 'pictures'),
         ('calibrate', 'x.py', 'x.pth'),
+        ('export', 'x.py', 'x.pth', 'y.pth'),
     ],
 )
 def test_the_tools_say_how_to_install_mmseg(command, without_mmseg, tmp_path):

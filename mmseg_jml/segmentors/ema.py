@@ -29,12 +29,13 @@ def build_ema(config: Mapping[str, Any], student: EncoderDecoder) -> BaseAverage
             '`ema` must be the config of an averaged model of MMEngine (a dict with a '
             f'`type`), got {config!r}'
         )
-    ema = MODELS.build({**config, 'model': student, 'update_buffers': True})
-    if not isinstance(ema, BaseAveragedModel):
+    kind = MODELS.get(config['type'])
+    if kind is None or not issubclass(kind, BaseAveragedModel):
         raise TypeError(
             '`ema` must be an averaged model of MMEngine (MomentumAnnealingEMA, '
-            f'ExponentialMovingAverage), got {type(ema).__name__}'
+            f'ExponentialMovingAverage), got {config["type"]!r}'
         )
+    ema = MODELS.build({**config, 'model': student, 'update_buffers': True})
     # A copy of the student made before that got a teacher: nothing more than this.
     ema.module.__class__ = EncoderDecoder
     return ema.eval()

@@ -42,8 +42,10 @@ class SemiEncoderDecoder(EncoderDecoder):
     Auxiliary heads learn from labels alone.
 
     Args:
-        unlabelled: options of UnlabelledObjective: `loss`, `views`, `pseudo_label`,
-            `cutmix`.
+        unlabelled: what is learnt of pseudo-labels: `loss`, `views`, `cutmix` of
+            UnlabelledObjective.
+        pseudo_label: what they are: `kind`, `threshold`, `temperature` of
+            `functional.pseudo_labels`; by default the teacher's probabilities.
         ramp_up: over how many iterations the weight of the unlabelled losses rises.
         ema: the config of an averaged model of MMEngine.
         eval_model: which model predicts, 'ema' | 'student' | 'both'; SemiEvaluator
@@ -59,6 +61,7 @@ class SemiEncoderDecoder(EncoderDecoder):
         self,
         *,
         unlabelled: Mapping[str, Any],
+        pseudo_label: Mapping[str, Any] | None = None,
         ramp_up: int = 0,
         ema: Mapping[str, Any] = EMA,
         eval_model: EvalModel = 'ema',
@@ -72,7 +75,9 @@ class SemiEncoderDecoder(EncoderDecoder):
             )
         self.teacher = build_ema(ema, self)
         self.unlabelled = UnlabelledObjective(
-            num_classes=max(self.out_channels, 2), **unlabelled
+            pseudo_label=pseudo_label or {},
+            num_classes=max(self.out_channels, 2),
+            **unlabelled,
         )
         self.ramp_up = ramp_up
         self.eval_model = eval_model

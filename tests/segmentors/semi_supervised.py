@@ -12,7 +12,6 @@ COMPOUND = {'type': 'CompoundLoss', 'losses': [CE, JML]}
 FIXMATCH = {
     'loss': COMPOUND,
     'views': {'strong': 1.0},
-    'pseudo_label': {'threshold': 0.3},
 }
 UNIMATCH = {
     **FIXMATCH,
@@ -24,7 +23,11 @@ UNIMATCH = {
 def semi_config(unlabelled=None, **changes):
     """The tiny model that learns from unlabelled pictures, too."""
     cfg = plain_config()
-    cfg.update(type='SemiEncoderDecoder', unlabelled=unlabelled or FIXMATCH)
+    cfg.update(
+        type='SemiEncoderDecoder',
+        unlabelled=unlabelled or FIXMATCH,
+        pseudo_label={'threshold': 0.3},
+    )
     cfg.data_preprocessor.type = 'SemiSegDataPreprocessor'
     for key, value in changes.items():  # `update` would merge dicts
         cfg[key] = value
@@ -36,7 +39,7 @@ def sample(label, **meta):
     return SegDataSample(gt_sem_seg=PixelData(data=label[None]), metainfo=meta)
 
 
-def branches(number=2, seed=0, strong=2, truth=None):
+def branches(number=2, seed=0, strong=2, truth=None, double=False):
     """Normalized pictures of all branches; a corner of the weak ones is padding."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -50,6 +53,8 @@ def branches(number=2, seed=0, strong=2, truth=None):
     hidden[:, -8:, -8:] = 255
     inputs = {'labelled': pictures(), 'weak': pictures()}
     inputs |= {name: pictures() for name in ('strong', 'strong_2')[:strong]}
+    if double:
+        inputs = {name: each.double() for name, each in inputs.items()}
     samples = {
         'labelled': [sample(each) for each in label],
         'weak': [sample(each, has_label=truth is None) for each in hidden],

@@ -1,8 +1,7 @@
-# FixMatch with cross-entropy: pseudo-labels of the weak view, sharpened, where the
-# average is sure, for the strong view, with CutMix.
+# FixMatch with cross-entropy: what the average says of the weak view is the label of
+# the strong one, with CutMix. A leaf says how sure the average has to be.
 unlabelled = dict(
     loss=dict(type='SoftCrossEntropyLoss'),
     views=dict(strong=1.0),
-    pseudo_label=dict(threshold=0.95, temperature=0.5),
     cutmix=0.5,
 )

@@ -9,6 +9,5 @@ unlabelled = dict(
         ],
     ),
     views=dict(strong=1.0),
-    pseudo_label=dict(threshold=0.95, temperature=0.5),
     cutmix=0.5,
 )

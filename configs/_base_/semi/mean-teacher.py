@@ -3,5 +3,4 @@
 unlabelled = dict(
     loss=dict(type='SoftCrossEntropyLoss'),
     views=dict(weak=1.0),
-    pseudo_label=dict(threshold=0.0),
 )

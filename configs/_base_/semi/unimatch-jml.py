@@ -9,6 +9,5 @@ unlabelled = dict(
         ],
     ),
     views=dict(strong=0.25, strong_2=0.25, features=0.5),
-    pseudo_label=dict(threshold=0.95, temperature=0.5),
     cutmix=0.5,
 )
