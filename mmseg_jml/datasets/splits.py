@@ -25,7 +25,7 @@ class Counted(NamedTuple):
 
     Attributes:
         ids: As a list names them: the path below `data_prefix['img_path']`, without
-            `img_suffix`.
+            `img_suffix`. Sorted, so that a split does not depend on the listing.
         pixels: (n, C) counts.
         classes: Their names.
     """
@@ -43,6 +43,7 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
             not fit the classes; the message names it.
     """
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    named = sorted(((_id(info, dataset), info) for info in infos), key=lambda n: n[0])
     classes = dataset.metainfo.get('classes')
     if not classes:
         raise ValueError('a data set without `classes` cannot be split')
@@ -51,9 +52,9 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
         target=target_of(dataset, len(classes)),
         backend_args=getattr(dataset, 'backend_args', None),
     )
-    ids = [_id(info, dataset) for info in infos]
+    infos = [info for _, info in named]
     pixels = parallel_map(count, infos, workers=workers, what='masks')
-    return Counted(ids, np.array(pixels), classes)
+    return Counted([name for name, _ in named], np.array(pixels), classes)
 
 
 def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
