@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -18,9 +19,9 @@ from ..functional.checks import check_number
 class PseudoLabelHook(Hook):
     """Logs, for each class, how many of its pseudo-labels supervise the student.
 
-    One line, as `pseudo-labels, % of pixels (supervised %): sky 9.0 (95.2), ...`: the
-    class's share of the pseudo-labels since the last line, and of these the share past
-    the threshold. The visualizer's backends get the latter as
+    One line, as `pseudo-labels, % of pixels (supervised %): all 100.0 (61.3), sky 9.0
+    (95.2), ...`: the class's share of the pseudo-labels since the last line, and of
+    these the share past the threshold. The visualizer's backends get the latter as
     `pseudo/supervised_<class>`. A confidence mask that leaves nothing but background
     shows here.
 
@@ -46,9 +47,10 @@ class PseudoLabelHook(Hook):
         counts = model.unlabelled.counts.clone()
         model.unlabelled.counts.zero_()
         all_reduce(counts)
-        names = runner.train_dataloader.dataset.metainfo['classes']
+        counts = torch.cat([counts.sum(1, keepdim=True), counts], dim=1)
+        names = ('all', *runner.train_dataloader.dataset.metainfo['classes'])
         shares = supervised_shares(counts)
-        of_all = (100 * counts[0] / counts[0].sum().clamp(min=1)).tolist()
+        of_all = (100 * counts[0] / counts[0, 0].clamp(min=1)).tolist()
         runner.logger.info(
             'pseudo-labels, % of pixels (supervised %): '
             + ', '.join(
@@ -65,7 +67,6 @@ class PseudoLabelHook(Hook):
 def supervised_shares(counts: Tensor) -> list[float]:
     """Of counts (2,C), all and supervised, the shares in per cent; 0 for none.
 
-    >>> import torch
     >>> supervised_shares(torch.tensor([[4, 0], [1, 0]]))
     [25.0, 0.0]
     """

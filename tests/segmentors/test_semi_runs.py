@@ -184,9 +184,11 @@ def test_each_class_is_told_how_much_of_it_supervises(trained):
     (log,) = folder.rglob('*.log')
     lines = re.findall('pseudo-labels, % of pixels .*', log.read_text())
     assert len(lines) == ITERATIONS // 2
-    classes = list(runner.val_dataloader.dataset.metainfo['classes'])
+    classes = ['all', *runner.val_dataloader.dataset.metainfo['classes']]
     shares = re.findall(r'(\w+) ([\d.]+) \(([\d.]+)\)', lines[-1].split(': ')[1])
     assert [name for name, _, _ in shares] == classes
-    assert sum(float(share) for _, share, _ in shares) == pytest.approx(100, abs=0.3)
+    assert sum(float(share) for _, share, _ in shares) == pytest.approx(200, abs=0.4)
+    expected = sum(float(share) * float(part) for _, share, part in shares[1:]) / 100
+    assert float(shares[0][2]) == pytest.approx(expected, abs=0.2)
     scalars = [line for line in logged(folder) if 'pseudo/supervised_disk' in line]
     assert [line['step'] for line in scalars] == [2, 4]
