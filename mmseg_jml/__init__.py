@@ -28,18 +28,33 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'models': (
         'NoFlatDecayConstructor',
+        'SemiSegDataPreprocessor',
         'StemResNetV1c',
         'UNetHead',
         'optional_backbone',
     ),
-    'datasets': ('DeepGlobeLandDataset', 'SyntheticShapesDataset'),
-    'evaluation': ('CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel'),
+    'datasets': (
+        'DeepGlobeLandDataset',
+        'LoadOptionalAnnotations',
+        'SemiSupervisedDataset',
+        'SemiSupervisedSampler',
+        'StrongAugmentation',
+        'SyntheticShapesDataset',
+        'branch_collate',
+    ),
+    'evaluation': (
+        'CalibrationMetric',
+        'FineGrainedIoUMetric',
+        'MergedSegTTAModel',
+        'SemiEvaluator',
+    ),
     'segmentors': (
         'CalibratedEncoderDecoder',
         'DistillationCascadeEncoderDecoder',
         'DistillationEncoderDecoder',
+        'SemiEncoderDecoder',
     ),
-    'hooks': ('CalibrationHook',),
+    'hooks': ('CalibrationHook', 'PseudoLabelHook'),
 }
 
 

@@ -15,6 +15,7 @@ COMMANDS = (
     'calibrate',
     'plot-calibration',
     'teacher-report',
+    'export',
     'doctor',
 )
 USAGE = """python -m mmseg_jml COMMAND ...
@@ -30,6 +31,8 @@ commands:
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
   teacher-report CONFIG CHECKPOINT ...
                               measure a model as a teacher, and how soft it is
+  export CONFIG CHECKPOINT OUT ...
+                              one model of a semi-supervised checkpoint, as a plain one
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -66,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.teacher_report import run_teacher_report
 
         return run_teacher_report(args.rest, prog=prog)
+    if args.command == 'export':
+        from .cli.export import run_export
+
+        return run_export(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test

@@ -9,8 +9,24 @@ import mmseg_jml
 from tests.processes import ROOT, run_python
 
 INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
-GROUPS = ('MODELS', 'DATASETS', 'METRICS', 'HOOKS', 'OPTIM_WRAPPER_CONSTRUCTORS')
+GROUPS = (
+    'MODELS',
+    'DATASETS',
+    'EVALUATOR',
+    'DATA_SAMPLERS',
+    'TRANSFORMS',
+    'METRICS',
+    'HOOKS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+)
 EVERY_NAME = [name for names in mmseg_jml.REGISTERED.values() for name in names]
+
+
+def registries():
+    from mmengine.registry import FUNCTIONS  # MMSegmentation has none of its own
+    from mmseg import registry
+
+    return [*(getattr(registry, group) for group in GROUPS), FUNCTIONS]
 
 
 def fake_mmseg(folder: Path, source: str) -> tuple[Path, Path]:
@@ -39,17 +55,13 @@ def test_the_version_has_one_source():
 
 @pytest.mark.parametrize('name', EVERY_NAME)
 def test_importing_registers_every_name(name):
-    from mmseg import registry
-
-    groups = [getattr(registry, group) for group in GROUPS]
+    groups = registries()
     found = [group.get(name) for group in groups if name in group.module_dict]
     assert found == [getattr(mmseg_jml, name)]
 
 
 def test_the_table_of_names_misses_none():
-    from mmseg import registry
-
-    groups = [getattr(registry, group) for group in GROUPS]
+    groups = registries()
     ours = {
         name
         for group in groups
@@ -108,6 +120,7 @@ def test_doctor_works_without_mmseg(without_mmseg, tmp_path):
         ('test', 'x.py', 'x.pth'),
         ('predict', 'x.py', 'x.pth', 'pictures'),
         ('calibrate', 'x.py', 'x.pth'),
+        ('export', 'x.py', 'x.pth', 'y.pth'),
     ],
 )
 def test_the_tools_say_how_to_install_mmseg(command, without_mmseg, tmp_path):

@@ -1,6 +1,6 @@
 """Write the paper's grid: its leaves, a README and a metafile for each folder, docs.
 
-`python tools/config_grid.py` after a change of the grid below or of grid_figures.yml;
+`python tools/config_grid.py` after a change of the grid below or of grid_*.yml;
 `--check` writes nothing and lists what is out of date.
 """
 
@@ -15,7 +15,10 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-FIGURES = yaml.safe_load((ROOT / 'tools' / 'grid_figures.yml').read_text('utf-8'))
+FIGURES, TABLES = (
+    yaml.safe_load((ROOT / 'tools' / f'grid_{name}.yml').read_text('utf-8'))
+    for name in ('figures', 'tables')
+)
 METRICS = ('Acc', 'mIoU', 'ECE', 'BECE')
 DOC, START, END = 'docs/configs.md', '<!-- grid -->\n', '<!-- end of grid -->'
 
@@ -47,10 +50,13 @@ class Leaf(NamedTuple):
     schedule: str
     recipe: str
     batch: int = 8
+    labels: str = ''  # how many are used, as 1of8; all without it
 
     @property
     def tree(self) -> str:
         """The folder of `configs` that it belongs to."""
+        if self.labels:
+            return 'semi'
         return 'distillation' if self.loss in DISTILLED else 'jml'
 
     @property
@@ -62,42 +68,17 @@ class Leaf(NamedTuple):
     def name(self) -> str:
         """The name of the file, in MMSegmentation's scheme."""
         run = f'1xb{self.batch}-{self.loss}-{self.schedule}'
-        return f'{self.model}_{run}_{self.folder}-{DATA[self.folder].crop}'
+        data = '-'.join(filter(None, (self.folder, self.labels)))
+        return f'{self.model}_{run}_{data}-{DATA[self.folder].crop}'
 
 
-MODELS = {
-    'deeplabv3_r101-d8': Model('DeepLabV3', 'R-101', 'M0'),
-    'deeplabv3_r50-d8': Model('DeepLabV3', 'R-50', 'M1'),
-    'deeplabv3_r18-d8': Model('DeepLabV3', 'R-18', 'M2'),
-    'deeplabv3_m-v2-d8': Model('DeepLabV3', 'MobileNetV2', 'M3'),
-    'pspnet_r18-d8': Model('PSPNet', 'R-18', 'M4'),
-    'unet_r50': Model('UNet', 'R-50', 'M5'),
-    'unet_r18': Model('UNet', 'R-18', 'M6'),
-    'unet_m-v2': Model('UNet', 'MobileNetV2', 'M7'),
-    'deeplabv3plus_r101-d8': Model('DeepLabV3+', 'R-101'),
-    'upernet_r50': Model('UPerNet', 'R-50'),
-    'segformer_mit-b2': Model('SegFormer', 'MiT-B2', auxiliary=False),
-    'deeplabv3_timm-r18d-d8': Model('DeepLabV3', 'timm R-18-D', 'M2'),
-    'upernet_mmpretrain-convnext-t': Model('UPerNet', 'MMPretrain ConvNeXt-T'),
-}
-DATA = {
-    'cityscapes': Data('Cityscapes', 19, '512x1024', 'Scored on val.'),
-    'voc12aug': Data('Pascal VOC 2012', 21, '512x512', 'Scored on val.'),
-    'deepglobe': Data(
-        'DeepGlobe Land',
-        6,
-        '512x512',
-        'Five folds: `DEEPGLOBE_FOLD=3` before a command chooses one, 0 without it.',
-    ),
-    'ade20k': Data(
-        'ADE20K', 150, '512x512', 'Scored on val. The paper has no figures here.'
-    ),
-}
+MODELS = {name: Model(*fields) for name, fields in TABLES['models'].items()}
+DATA = {name: Data(*fields) for name, fields in TABLES['data'].items()}
 LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
 KD = ('ce-kd', 'jml-kd')
 LOGITS = ('kl', 'cwd', 'dist')  # what the paper's table 4 compares with, and Hinton's
 DISTILLED = (*KD, *LOGITS)
-TITLES = {'jml': '', 'distillation': ', distilled'}
+UNLABELLED = ('fixmatch-ce', 'fixmatch-jml', 'unimatch-jml')
 COMPARED = (
     'sjl-bls',
     'jml2-bls',
@@ -139,6 +120,14 @@ def grid() -> Iterator[Leaf]:
     yield Leaf(
         'ade20k', 'upernet_mmpretrain-convnext-t', 'jml-bls', '160k', 'ade20k_adamw'
     )
+    model = 'deeplabv3plus_r50-d8'
+    cityscapes = [('cityscapes', '40k', f'1of{n}') for n in (16, 8, 4, 2)]
+    others = [('voc12aug', '40k', '1of8'), ('ade20k', '160k', '1of8')]
+    for folder, run, labels in (*cityscapes, *others):
+        for loss in ('ce', 'jml'):
+            yield Leaf(folder, model, loss, run, folder, labels=labels)
+        for loss in UNLABELLED:
+            yield Leaf(folder, model, loss, run, f'semi_{folder}', 16, labels)
 
 
 TAUGHT = """    type='DistillationEncoderDecoder',
@@ -146,6 +135,10 @@ TAUGHT = """    type='DistillationEncoderDecoder',
     teacher_checkpoint={{_base_.teacher_checkpoint}},
     distill_losses={{_base_.distill_main}},
     auxiliary_distill_losses={{_base_.distill_aux}},
+"""
+LEARNT = """    type='SemiEncoderDecoder',
+    unlabelled={{_base_.unlabelled}},
+    pseudo_label={{_base_.pseudo_label}},
 """
 
 
@@ -159,15 +152,20 @@ def config(leaf: Leaf) -> str:
         loss = f'{{{{_base_.{loss}}}}}'
         return f'    {name}=dict(num_classes={classes}, loss_decode={loss}),\n'
 
-    teacher = leaf.tree == 'distillation'
+    more, options, preprocessor, loss = '', '', '', leaf.loss
+    if leaf.tree == 'distillation':
+        more, options = f"    '../../_base_/teachers/{leaf.folder}.py',\n", TAUGHT
+    elif loss in UNLABELLED:
+        more, options = f"    '../../_base_/semi/{loss}.py',\n", LEARNT
+        preprocessor, loss = "type='SemiSegDataPreprocessor', ", loss.split('-')[1]
     text = f"""_base_ = [
     '../../_base_/models/{leaf.model}.py',
     '../../_base_/recipes/{leaf.recipe}.py',
-    '../../_base_/losses/{leaf.loss}.py',
+    '../../_base_/losses/{loss}.py',
+{more}]
+model = dict(
+{options}    data_preprocessor=dict({preprocessor}size={{{{_base_.crop_size}}}}),
 """
-    text += f"    '../../_base_/teachers/{leaf.folder}.py',\n" if teacher else ''
-    text += ']\nmodel = dict(\n' + (TAUGHT if teacher else '')
-    text += '    data_preprocessor=dict(size={{_base_.crop_size}}),\n'
     if baseline:
         text += head('decode_head', 'loss_decode')
         text += head('auxiliary_head', 'baseline_aux')
@@ -177,7 +175,21 @@ def config(leaf: Leaf) -> str:
         text += head('decode_head', 'loss_decode')
     if not baseline:
         text += '    test_cfg={{_base_.test_window}},\n'
-    return f'{text})\n'
+    return f'{text})\n{pictures(leaf)}'
+
+
+def pictures(leaf: Leaf) -> str:
+    """What a semi-supervised leaf reads, where it is not as its base says."""
+    folder = f'splits/{leaf.labels.replace("of", "_")}'
+    if leaf.labels and leaf.loss not in UNLABELLED:
+        text = f"    dataset=dict(ann_file='{folder}/labelled.txt'),\n"
+        return f'train_dataloader = dict(\n{text})\n'
+    text = '        strong_views=2,\n' if leaf.loss.startswith('unimatch') else ''
+    if leaf.labels not in ('', '1of8'):
+        for kind in ('labelled', 'unlabelled'):
+            text += f"        {kind}=dict(ann_file='{folder}/{kind}.txt'),\n"
+    text = f'    dataset=dict(\n{text}    ),\n' if text else ''
+    return f'train_dataloader = dict(\n{text})\n' if text else ''
 
 
 def figures(leaf: Leaf) -> tuple[list[str], list[str]]:
@@ -197,26 +209,24 @@ def _cells(figure: str, missing: str) -> list[str]:
 def readme(leaves: list[Leaf]) -> str:
     """The README of a folder: what was published beside what was measured."""
     tree, folder = leaves[0].tree, leaves[0].folder
-    data = DATA[folder]
-    head = ['model', 'config', *METRICS, *(f'{metric}, measured' for metric in METRICS)]
+    data, (title, what) = DATA[folder], TABLES['trees'][tree]
+    both = [*METRICS, *(f'{metric}, measured' for metric in METRICS)]
+    head = ['model', 'config', *(METRICS if tree == 'semi' else both)]
     rows = []
     for leaf in leaves:
         model = MODELS[leaf.model]
         number = model.paper if folder in FIGURES['paper'] else ''
         label = f'{number} {model.method}, {model.encoder}'.strip()
-        link = f'[{leaf.loss}, {leaf.schedule}]({leaf.name}.py)'
+        run = ', '.join(filter(None, (leaf.loss, leaf.schedule, leaf.labels)))
         paper, measured = figures(leaf)
-        rows.append([label, link, *paper, *measured])
+        found = measured if tree == 'semi' else [*paper, *measured]
+        rows.append([label, f'[{run}]({leaf.name}.py)', *found])
     return f"""<!-- written by tools/config_grid.py -->
-# {data.title}{TITLES[tree]}
+# {data.title}{title}
 
 {data.note}
 
-Figures are per cent, mean ± standard deviation: first those that the paper gives
-([Wang, Ning and Blaschko](https://arxiv.org/abs/2302.05666), version 1), then those
-measured with these configs. What the names mean and how each loss is weighted stands in
-[docs/configs.md](../../../docs/configs.md).
-
+{what}
 {_table(head, rows)}
 ```bash
 python tools/train.py {leaves[0].path}

@@ -8,14 +8,16 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
 from ..datasets.check import check_dataset
+from ..datasets.semi_sampler import check_loader
 
 
 def check_data_sets(cfg: Config) -> None:
     """List the data sets of training and validation and look at some masks.
 
     Raises:
-        ValueError: no pictures, masks that do not match the classes, or a model with
-            another number of classes; the message names the loader and the file.
+        ValueError: no pictures, listed ones that are missing, masks that do not match
+            the classes, a model with another number of classes, or batches without a
+            fixed ratio of unlabelled pictures; the message names the loader.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     for key in ('train_dataloader', 'val_dataloader'):
@@ -23,6 +25,7 @@ def check_data_sets(cfg: Config) -> None:
         if loader is None:
             continue
         try:
+            check_loader(loader)
             check_dataset(loader['dataset'], num_classes=model_classes(cfg))
         except (OSError, ValueError) as error:
             raise ValueError(f'the data set of `{key}`: {error}') from error

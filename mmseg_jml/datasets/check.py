@@ -10,12 +10,15 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
 from .pairs import Target, inspect_pair, some
 
 MOST_REPORTED = 5  # problems in one error message
+SPLIT_LISTS = ('labelled.txt', 'unlabelled.txt')  # as tools/make_splits.py names them
+WRAPPED = ('dataset', 'labelled', 'unlabelled')  # where a wrapper holds data sets
 
 
 def check_dataset(
@@ -27,7 +30,7 @@ def check_dataset(
         dataset: A `BaseSegDataset`, or a wrapper of such: whatever holds them as its
             `dataset` or `datasets`; or the config of either, which also works where
             MMEngine cannot build it for want of pictures. Pictures without a
-            `seg_map_path` are not labelled and pass.
+            `seg_map_path` are not labelled and pass, whatever their classes.
         num_masks: How many masks of each data set to read, spread evenly over it; None
             reads all.
         num_classes: The model's, where it is known: it has to be the data set's.
@@ -49,7 +52,8 @@ def find_problems(
 ) -> Iterator[str]:
     """Say one by one, each as a sentence, what is wrong with a data set.
 
-    No pictures; a mask that is missing, unreadable, in colour or of another size than
+    No pictures; pictures of a list that are missing, in one sentence where not every
+    file is read; a mask that is missing, unreadable, in colour or of another size than
     its picture; ids that are neither in [0, C) nor ignored, with the file and the ids;
     another number of classes than the model's. Masks of nothing but 0 and the ignored
     id bring a warning: they may be black and white.
@@ -65,12 +69,20 @@ def find_problems(
         if trouble:
             yield trouble
             continue
-        classes = leaf.metainfo.get('classes')
-        if classes is not None and num_classes not in (None, len(classes)):
+        # Where every file is looked at, each one says so itself.
+        missing = [] if num_masks is None else missing_pictures(leaf)
+        if missing:
+            yield (
+                f'the list {leaf.ann_file} names {len(leaf)} pictures, of which '
+                f'{len(missing)} are missing: {some(missing)}'
+            )
+            continue
+        labelled, classes = has_masks(leaf), leaf.metainfo.get('classes')
+        count = num_classes if classes is None else len(classes)
+        if labelled and num_classes not in (None, count):
             yield classes_trouble(leaf, num_classes)
-        if classes is not None or num_classes is not None:
-            count = len(classes) if classes is not None else num_classes
-            yield from _file_problems(leaf, count, num_masks)
+        if count is not None or not labelled:
+            yield from _file_problems(leaf, count or 0, num_masks)
 
 
 def listing_trouble(leaf: BaseDataset) -> str:
@@ -80,7 +92,8 @@ def listing_trouble(leaf: BaseDataset) -> str:
         found = len(leaf)
     # A missing list is an AssertionError in mmseg.
     except (FileNotFoundError, AssertionError) as error:
-        return f'the data set {type(leaf).__name__} cannot be listed: {error}'
+        hint = _hint(leaf.ann_file)
+        return f'the data set {type(leaf).__name__} cannot be listed: {error}{hint}'
     except ValueError:
         # MMEngine cannot serialize an empty list.
         if leaf.data_list:
@@ -92,6 +105,21 @@ def listing_trouble(leaf: BaseDataset) -> str:
     suffix = getattr(leaf, 'img_suffix', '')
     listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
     return f'no pictures *{suffix} in the folder {folder!r}{listed}'
+
+
+def missing_pictures(leaf: BaseDataset) -> list[str]:
+    """The pictures that the list of a data set names and that are not there."""
+    if not leaf.ann_file:
+        return []
+    backend_args = getattr(leaf, 'backend_args', None)
+    infos = (leaf.get_data_info(index) for index in range(len(leaf)))
+    paths = [info['img_path'] for info in infos if info.get('img_path')]
+    return [path for path in paths if not fileio.exists(path, backend_args)]
+
+
+def has_masks(leaf: BaseDataset) -> bool:
+    """Whether the pictures of a data set, which are listed, have masks."""
+    return leaf.get_data_info(0).get('seg_map_path') is not None
 
 
 def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:
@@ -115,9 +143,11 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
     if isinstance(dataset, BaseDataset):
         yield dataset
     elif isinstance(dataset, Mapping):
-        inner = dataset.get('datasets') or [dataset.get('dataset')]
-        if inner == [None]:
-            inner = [_build_leaf(dataset)]
+        inner = dataset.get('datasets') or [
+            dataset[key] for key in WRAPPED if dataset.get(key) is not None
+        ]
+        if not inner:
+            inner = [build_unlisted({**dataset, 'pipeline': []})]
         for part in inner:
             yield from leaf_datasets(part)
     elif hasattr(dataset, 'datasets'):
@@ -132,8 +162,13 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
         )
 
 
-def _build_leaf(config: Mapping) -> BaseDataset:
-    leaf = {**copy.deepcopy(dict(config)), 'pipeline': [], 'lazy_init': True}
+def build_unlisted(config: Mapping) -> BaseDataset:
+    """The data set of a config; its pictures are not yet listed.
+
+    Raises:
+        ValueError: It cannot be built without its files.
+    """
+    leaf = {**copy.deepcopy(dict(config)), 'lazy_init': True}
     try:
         return DATASETS.build(leaf)
     except AssertionError as error:  # PascalVOCDataset's, without a word
@@ -143,7 +178,14 @@ def _build_leaf(config: Mapping) -> BaseDataset:
         raise ValueError(
             f'the data set {leaf["type"]} needs the folder {folder!r} and the list '
             f'{listed!r} {error}'.rstrip()
+            + _hint(listed)
         ) from error
+
+
+def _hint(listed: str) -> str:
+    """Who writes a list that is missing, where its name tells."""
+    missing = os.path.basename(listed) in SPLIT_LISTS and not os.path.exists(listed)
+    return '; tools/make_splits.py writes such lists' if missing else ''
 
 
 def _file_problems(

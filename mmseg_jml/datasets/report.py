@@ -13,7 +13,13 @@ import numpy as np
 from mmengine import fileio
 from mmengine.dataset import BaseDataset
 
-from .check import classes_trouble, leaf_datasets, listing_trouble, target_of
+from .check import (
+    classes_trouble,
+    has_masks,
+    leaf_datasets,
+    listing_trouble,
+    target_of,
+)
 from .files import read_mask
 from .pairs import Pair, Problem, class_of_ids, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
@@ -131,6 +137,8 @@ def _inspect_leaf(
 ) -> set[int]:
     """Add one data set to the report; return the ids in its masks."""
     classes = leaf.metainfo.get('classes')
+    if report.classes and not has_masks(leaf):  # unlabelled, so of any classes
+        classes = report.classes
     if classes is None:
         raise ValueError(
             f'the data set {type(leaf).__name__} needs `classes` in its `metainfo`'
@@ -148,6 +156,10 @@ def _inspect_leaf(
     target = target_of(leaf, len(classes))
     infos = [leaf.get_data_info(index) for index in range(len(leaf))]
     report.ignore_index = target.ignored
+    again = sorted(report.paths & {info['img_path'] for info in infos})
+    if again:
+        note = f'{len(again)} pictures are in two of its data sets: {some(again)}'
+        report.notes.append(note)
     backend_args = getattr(leaf, 'backend_args', None)
     look = partial(inspect_pair, target=target, decode=True, backend_args=backend_args)
     pairs = parallel_map(look, infos, workers=workers, what=f'{report.name}: pictures')

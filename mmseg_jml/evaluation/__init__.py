@@ -3,6 +3,12 @@
 from .. import _require_mmseg as _require_mmseg
 from .calibration import CalibrationMetric
 from .fine_grained_iou import FineGrainedIoUMetric
+from .semi import SemiEvaluator
 from .tta import MergedSegTTAModel
 
-__all__ = ['CalibrationMetric', 'FineGrainedIoUMetric', 'MergedSegTTAModel']
+__all__ = [
+    'CalibrationMetric',
+    'FineGrainedIoUMetric',
+    'MergedSegTTAModel',
+    'SemiEvaluator',
+]

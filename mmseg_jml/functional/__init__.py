@@ -49,6 +49,15 @@ from .pixel_scores import (
     classwise_tables,
     softmax_scores,
 )
+from .pseudo_labels import (
+    PseudoLabels,
+    cutmix_masks,
+    drop_channels,
+    mix,
+    pseudo_labels,
+    ramp_up,
+    supervision_counts,
+)
 from .ranks import sum_over_ranks
 from .scaling import Scaling, fit_temperature, fit_vector_scaling, scale_logits
 from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
@@ -67,6 +76,7 @@ __all__ = [
     'Closed',
     'OverlapSums',
     'PixelScores',
+    'PseudoLabels',
     'Scaling',
     'Target',
     'Variant',
@@ -89,6 +99,8 @@ __all__ = [
     'confidence_map',
     'correlation_losses',
     'cross_entropy',
+    'cutmix_masks',
+    'drop_channels',
     'entropy_map',
     'expected_calibration_error',
     'fine_grained_measures',
@@ -99,17 +111,21 @@ __all__ = [
     'maximum_calibration_error',
     'mean_confidence',
     'merge_tables',
+    'mix',
     'one_hot',
     'overlap_loss',
     'overlap_sums',
     'percentile_interval',
     'picture_measures',
+    'pseudo_labels',
+    'ramp_up',
     'resample_counts',
     'root_mean_square_calibration_error',
     'scale_logits',
     'smooth',
     'softmax_scores',
     'sum_over_ranks',
+    'supervision_counts',
     'teacher_divergence',
     'valid_mask',
 ]

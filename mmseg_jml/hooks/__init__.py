@@ -2,5 +2,6 @@
 
 from .. import _require_mmseg as _require_mmseg
 from .calibration import CalibrationHook
+from .pseudo_labels import PseudoLabelHook
 
-__all__ = ['CalibrationHook']
+__all__ = ['CalibrationHook', 'PseudoLabelHook']

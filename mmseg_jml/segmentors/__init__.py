@@ -6,9 +6,11 @@ from .distillation import (
     DistillationCascadeEncoderDecoder,
     DistillationEncoderDecoder,
 )
+from .semi import SemiEncoderDecoder
 
 __all__ = [
     'CalibratedEncoderDecoder',
     'DistillationCascadeEncoderDecoder',
     'DistillationEncoderDecoder',
+    'SemiEncoderDecoder',
 ]

@@ -137,17 +137,17 @@ def model_config(config: str | Mapping[str, Any]) -> dict[str, Any]:
         # As the runner does.
         whole.model.setdefault('data_preprocessor', whole.get('data_preprocessor'))
         config = whole.model
-    found = _without_pretraining(copy.deepcopy(config))
+    found = without_pretraining(copy.deepcopy(config))
     found.pop('auxiliary_head', None)
     found.pop('train_cfg', None)
     found['test_cfg'] = {**(found.get('test_cfg') or {}), 'mode': 'whole'}
     return found
 
 
-def _without_pretraining(config: Any) -> Any:
+def without_pretraining(config: Any) -> Any:
     """A config in which nothing is fetched or initialized from elsewhere."""
     if isinstance(config, list | tuple):
-        return type(config)(_without_pretraining(each) for each in config)
+        return type(config)(without_pretraining(each) for each in config)
     if not isinstance(config, Mapping):
         return config
     for key in list(config):
@@ -156,7 +156,7 @@ def _without_pretraining(config: Any) -> Any:
         elif key == 'pretrained':  # timm wants a bool, mmseg a name or None
             config[key] = False if isinstance(config[key], bool) else None
         else:
-            config[key] = _without_pretraining(config[key])
+            config[key] = without_pretraining(config[key])
     return config
 
 
@@ -172,7 +172,16 @@ def load_exactly(model: nn.Module, checkpoint: str) -> None:
         for key, value in loaded.get('state_dict', loaded).items()
     }
     given = {k: v for k, v in given.items() if not k.startswith('auxiliary_head.')}
-    own = model.state_dict()
+    problems = differences(model.state_dict(), given)
+    if problems:
+        raise ValueError(
+            f'`teacher_checkpoint` {checkpoint!r} is not of the `teacher`:{problems}'
+        )
+    model.load_state_dict(given)
+
+
+def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """How the keys and shapes of a checkpoint differ from a model's, '' for not."""
     shapes = [
         f'{key} {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
         for key in own
@@ -183,17 +192,12 @@ def load_exactly(model: nn.Module, checkpoint: str) -> None:
         'the checkpoint has and the model lacks': [k for k in given if k not in own],
         'have another shape in the checkpoint': shapes,
     }
-    if any(problems.values()):
-        raise ValueError(
-            f'`teacher_checkpoint` {checkpoint!r} is not of the `teacher`:'
-            + ''.join(
-                f'\n  {len(keys)} keys {problem}: {", ".join(keys[:4])}'
-                + (', ...' if len(keys) > 4 else '')
-                for problem, keys in problems.items()
-                if keys
-            )
-        )
-    model.load_state_dict(given)
+    return ''.join(
+        f'\n  {len(keys)} keys {problem}: {", ".join(keys[:4])}'
+        + (', ...' if len(keys) > 4 else '')
+        for problem, keys in problems.items()
+        if keys
+    )
 
 
 def rescaling(

@@ -6,12 +6,23 @@ import pytest
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from tests.configs.tree import BASES, CONFIGS, LEAVES, NAME, heads, identity, load
+from tests.configs.tree import (
+    BASES,
+    CONFIGS,
+    LEAVES,
+    NAME,
+    heads,
+    identity,
+    learns_unlabelled,
+    load,
+    parts,
+)
 
-# What a leaf's losses and its teacher add to a config.
-OF_LOSSES = ('loss_', 'distill_', 'teacher')
-OF_TEACHER = re.compile('type|teacher.*|.*distill_losses')
+# What a leaf's losses, its teacher and its pseudo-labels add to a config.
+OF_LOSSES = ('loss_', 'distill_', 'teacher', 'unlabelled')
+OF_TEACHER = re.compile('type|teacher.*|.*distill_losses|unlabelled|pseudo_label')
 LENGTH = 17  # lines of a leaf, at most
+LENGTH_SEMI = 26
 
 
 @pytest.fixture(scope='module', params=LEAVES, ids=identity)
@@ -49,7 +60,8 @@ def test_every_base_but_models_is_used():
 
 
 def test_a_leaf_is_a_few_lines(path):
-    assert len(path.read_text().splitlines()) <= LENGTH
+    most = LENGTH_SEMI if learns_unlabelled(path) else LENGTH
+    assert len(path.read_text().splitlines()) <= most
 
 
 def test_the_name_follows_mmsegs_scheme(name):
@@ -70,53 +82,63 @@ def test_the_model_and_the_data_are_those_of_the_name(path, name):
     assert f'/models/{name["model"]}.py' in text
     data = name['data'].replace('-', '_')
     found = re.findall(r'/(?:datasets|recipes)/(\w+)\.py', text)
-    assert [each.removeprefix('mmseg_').removesuffix('_adamw') for each in found] == [
-        data
-    ]
+    assert [re.sub('^(mmseg|semi)_|_adamw$', '', each) for each in found] == [data]
 
 
 def test_every_head_has_the_data_sets_classes(cfg):
     (classes,) = {head.num_classes for head in heads(cfg).values()}
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        dataset = loader.dataset
-        metainfo = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
-        assert classes == dataset.get('num_classes', len(metainfo['classes']))
-        assert classes <= len(metainfo['palette'])
+        for dataset in parts(loader):
+            metainfo = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
+            assert classes == dataset.get('num_classes', len(metainfo['classes']))
+            assert classes <= len(metainfo['palette'])
 
 
 def test_no_picture_of_training_is_in_another_split(cfg):
-    def split(loader):
+    def split(dataset):
         keys = ('data_root', 'data_prefix', 'ann_file', 'seed')
-        return [loader.dataset.get(key) for key in keys]
+        return [dataset.get(key) for key in keys]
 
-    train = split(cfg.train_dataloader)
-    assert train not in (split(cfg.val_dataloader), split(cfg.test_dataloader))
+    held_out = [split(cfg[f'{key}_dataloader'].dataset) for key in ('val', 'test')]
+    for dataset in parts(cfg.train_dataloader):
+        assert split(dataset) not in held_out
 
 
 def test_every_split_has_the_same_data_set_but_for_the_split(cfg):
-    def same(loader):
+    def same(dataset):
         own = ('data_prefix', 'ann_file', 'seed', 'length', 'pipeline')
-        return {k: v for k, v in loader.dataset.items() if k not in own}
+        return {k: v for k, v in dataset.items() if k not in own}
 
-    assert same(cfg.train_dataloader) == same(cfg.val_dataloader)
-    assert same(cfg.val_dataloader) == same(cfg.test_dataloader)
+    for dataset in (*parts(cfg.train_dataloader), cfg.test_dataloader.dataset):
+        assert same(dataset) == same(cfg.val_dataloader.dataset)
 
 
 def test_every_loader_reads_by_the_pipeline_that_the_config_shows(cfg):
-    assert cfg.train_dataloader.dataset.pipeline == cfg.train_pipeline
+    labelled, *unlabelled = parts(cfg.train_dataloader)
+    assert labelled.pipeline == cfg.train_pipeline
+    assert [each.pipeline for each in unlabelled] == [
+        cfg.unlabelled_pipeline for _ in unlabelled
+    ]
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_pipeline
     assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
 
 
-def test_test_and_validation_are_scored_alike_by_mean_iou_and_calibration(cfg):
+def test_test_and_validation_are_scored_alike_by_mean_iou_and_calibration(path, cfg):
     assert cfg.val_evaluator == cfg.test_evaluator
-    iou, calibration = cfg.val_evaluator
+    metrics = cfg.val_evaluator
+    if learns_unlabelled(path):
+        assert (metrics.type, set(metrics)) == ('SemiEvaluator', {'type', 'metrics'})
+        metrics = metrics.metrics
+    iou, calibration = metrics
     assert iou == {'type': 'IoUMetric', 'iou_metrics': ['mIoU']}
     assert calibration == {'type': 'CalibrationMetric'}
 
 
-def test_what_is_measured_of_calibration_is_drawn(cfg):
-    assert cfg.custom_hooks == [{'type': 'CalibrationHook'}]
+def test_what_is_measured_of_calibration_is_drawn(path, cfg):
+    calibration, *others = cfg.custom_hooks
+    assert calibration == {'type': 'CalibrationHook'}
+    logged = [{'type': 'PseudoLabelHook'}] if learns_unlabelled(path) else []
+    assert others == logged
 
 
 def test_augmentation_at_test_time_sees_each_picture_and_its_mirror_image(cfg):
@@ -139,11 +161,12 @@ def test_the_learning_rate_is_set_from_the_first_iteration_to_the_last(cfg):
     assert ends[-1] == cfg.train_cfg.max_iters
 
 
-def test_a_killed_run_loses_at_most_a_fifth_and_the_best_is_kept(cfg):
+def test_a_killed_run_loses_at_most_a_fifth_and_the_best_is_kept(path, cfg):
     hook = cfg.default_hooks.checkpoint
     assert hook.interval <= max(200, cfg.train_cfg.max_iters / 5)
     assert not hook.by_epoch
-    assert (hook.save_best, hook.rule) == ('mIoU', 'greater')
+    best = 'ema/mIoU' if learns_unlabelled(path) else 'mIoU'
+    assert (hook.save_best, hook.rule) == (best, 'greater')
     assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
 
 
@@ -168,11 +191,12 @@ def test_leaves_of_one_model_and_data_set_differ_in_the_loss_alone(folder):
             del cfg[key]
         for key in [key for key in cfg['model'] if OF_TEACHER.fullmatch(key)]:
             del cfg['model'][key]
+        cfg['train_dataloader']['dataset'].pop('strong_views', None)
         del cfg['model']['decode_head']['loss_decode']
         # The baseline's auxiliary head keeps its loss, so that one loss changes.
         if 'auxiliary_head' in cfg['model'] and not name['baseline']:
             del cfg['model']['auxiliary_head']['loss_decode']
-        run = (name['model'], name['baseline'], name['iters'], name['data'])
+        run = name.group('model', 'baseline', 'iters', 'data', 'labels', 'batch')
         recipes.setdefault(run, []).append(cfg)
     assert all(cfg == group[0] for group in recipes.values() for cfg in group)
 

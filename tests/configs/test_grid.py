@@ -13,6 +13,7 @@ from tests.processes import ROOT
 FOLDERS = (
     *(f'jml/{data}' for data in ('cityscapes', 'voc12aug', 'deepglobe', 'ade20k')),
     *(f'distillation/{data}' for data in ('cityscapes', 'voc12aug', 'deepglobe')),
+    *(f'semi/{data}' for data in ('cityscapes', 'voc12aug', 'ade20k')),
 )
 LOSSES = ('ce', 'ce-bls', 'jml', 'jml-bls')
 COMPARED = ('sjl-bls', 'jml2-bls', 'lovasz', 'dice', 'tversky', 'focal')
@@ -43,6 +44,12 @@ ASKED = {
     *itertools.product((CITY,), M[2:5], ('kl', 'cwd', 'dist'), ('40k',)),
     *itertools.product(('deepglobe',), M[6:], ('ce-kd', 'jml-kd'), ('10k',)),
 }
+SEMI = ('ce', 'jml', 'fixmatch-ce', 'fixmatch-jml', 'unimatch-jml')
+ASKED_SEMI = {
+    *itertools.product((CITY,), ('1of16', '1of8', '1of4', '1of2'), SEMI),
+    *itertools.product((VOC, 'ade20k', 'camvid'), ('1of8',), SEMI),
+    ('camvid', '1of8', 'mean-teacher'),
+}
 
 
 @pytest.fixture(scope='module')
@@ -60,6 +67,12 @@ def test_every_row_that_was_asked_for_has_a_config():
         run = (name['baseline'] or '') + name['iters']
         found.add((path.parent.name, name['model'], name['loss'], run))
     assert ASKED - found == set()
+
+
+def test_every_split_that_was_asked_for_has_its_configs():
+    names = {path: NAME.fullmatch(path.stem) for path in LEAVES}
+    found = {(p.parent.name, n['labels'], n['loss']) for p, n in names.items()}
+    assert ASKED_SEMI - found == set()
 
 
 def test_the_files_of_the_grid_are_what_the_tool_writes(tool):
@@ -134,7 +147,7 @@ def test_the_metafile_names_files_that_are_there(folder):
 
 def test_every_config_that_the_docs_name_is_there():
     text = (ROOT / 'docs' / 'configs.md').read_text()
-    named = re.findall(r'(?:jml|distillation)/[\w/.+-]+\.py', text)
+    named = re.findall(r'(?:jml|distillation|semi)/[\w/.+-]+\.py', text)
     named = {name for name in named if 'LOSS' not in name}
     assert named
     assert all((CONFIGS / name).is_file() for name in named)

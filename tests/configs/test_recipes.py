@@ -112,6 +112,13 @@ TAUGHT = {
     'cwd': ('ce', 1, [{'type': 'CWDLoss'}]),
     'dist': ('ce', 1, [{'type': 'DISTLoss'}]),
 }
+# What the labelled pictures of a semi-supervised leaf are trained with.
+LABELLED = {
+    'mean-teacher': 'ce',
+    'fixmatch-ce': 'ce',
+    'fixmatch-jml': 'jml',
+    'unimatch-jml': 'jml',
+}
 BASELINE_AUX = [{'type': 'CrossEntropyLoss', 'use_sigmoid': False, 'loss_weight': 0.4}]
 
 
@@ -130,6 +137,8 @@ def recipe(path):
     name = NAME.fullmatch(path.stem)
     run = (name['baseline'] or '') + name['iters']
     by_hand = RECIPES[path.parent.name, run]
+    if name['loss'] in LABELLED:  # as many labelled ones as without the others
+        by_hand = by_hand._replace(batch=2 * by_hand.batch)
     if by_hand == ADE20K and name['model'].endswith(ENCODERS_FOR_ADAMW):
         return ADAMW
     return by_hand
@@ -221,7 +230,8 @@ def test_the_losses_and_their_weights(path, cfg):
     name = NAME.fullmatch(path.stem)
     ours = heads(cfg)
     halved = 2 if 'auxiliary_head' in ours and not name['baseline'] else 1
-    loss, factor, _ = TAUGHT.get(name['loss'], (name['loss'], 1, []))
+    loss = LABELLED.get(name['loss'], name['loss'])
+    loss, factor, _ = TAUGHT.get(loss, (loss, 1, []))
     if loss in ALONE:
         term, smoothing = ALONE[loss]
         main = [{**term, 'loss_weight': factor / halved}]
@@ -240,7 +250,8 @@ def test_the_losses_and_their_weights(path, cfg):
 def test_the_teacher_and_the_losses_to_it(path, cfg):
     name = NAME.fullmatch(path.stem)
     if name['loss'] not in TAUGHT:
-        assert cfg.model.type == 'EncoderDecoder'
+        learnt = name['loss'] in LABELLED
+        assert cfg.model.type == ('SemiEncoderDecoder' if learnt else 'EncoderDecoder')
         return
     assert cfg.model.type == 'DistillationEncoderDecoder'
     *_, losses = TAUGHT[name['loss']]

@@ -15,7 +15,8 @@ NAME = re.compile(
     r'(?P<model>[a-z0-9+-]+_[a-z0-9-]+)_'
     r'(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<loss>[a-z0-9-]+?)-'
     r'(?P<baseline>mmseg)?(?P<iters>\d+k?)_'
-    r'(?P<data>[a-z0-9-]+)-(?P<height>\d+)x(?P<width>\d+)'
+    r'(?P<data>[a-z0-9]+(?:-[a-z]+)*)(?:-(?P<labels>\d+of\d+))?-'
+    r'(?P<height>\d+)x(?P<width>\d+)'
 )
 
 
@@ -29,6 +30,19 @@ def load(path):
     """The parsed config, shared by all tests: to be read only."""
     init_default_scope('mmseg')
     return Config.fromfile(path)
+
+
+def parts(loader):
+    """The data sets that a loader reads: one, or the labelled and the unlabelled."""
+    dataset = loader.dataset
+    return [dataset[key] for key in ('labelled', 'unlabelled') if key in dataset] or [
+        dataset
+    ]
+
+
+def learns_unlabelled(path):
+    """Whether a leaf also learns from pictures without labels."""
+    return '/semi/' in path.read_text()
 
 
 def heads(cfg):

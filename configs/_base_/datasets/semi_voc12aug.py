@@ -1,0 +1,38 @@
+# VOC 2012 with labels for 1/8 of train_aug: tools/make_splits.py, given
+# configs/_base_/datasets/voc12aug.py, writes the lists. A batch is half labelled.
+_base_ = './voc12aug.py'
+unlabelled_pipeline = [
+    dict(type='LoadImageFromFile'),
+    # They are not trained on: they tell how right the pseudo-labels are.
+    dict(type='LoadOptionalAnnotations'),
+    dict(
+        type='RandomResize', scale=(500, 500), ratio_range=(0.5, 2.0), keep_ratio=True
+    ),
+    dict(type='RandomCrop', crop_size={{_base_.crop_size}}),
+    dict(type='RandomFlip', prob=0.5),
+]
+prefix = dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug')
+train_dataloader = dict(
+    batch_size=16,
+    sampler=dict(_delete_=True, type='SemiSupervisedSampler', ratio=(1, 1)),
+    collate_fn=dict(type='branch_collate'),
+    dataset=dict(
+        _delete_=True,
+        type='SemiSupervisedDataset',
+        labelled=dict(
+            type={{_base_.dataset_type}},
+            data_root={{_base_.data_root}},
+            data_prefix=prefix,
+            ann_file='splits/1_8/labelled.txt',
+            pipeline={{_base_.train_pipeline}},
+        ),
+        unlabelled=dict(
+            type={{_base_.dataset_type}},
+            data_root={{_base_.data_root}},
+            data_prefix=prefix,
+            ann_file='splits/1_8/unlabelled.txt',
+            pipeline=unlabelled_pipeline,
+        ),
+    ),
+)
+del prefix

@@ -1,0 +1,105 @@
+"""Write one model of a semi-supervised checkpoint: what `tools/export.py` runs."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..files import whole_file
+from .launch import (
+    add_config_arguments,
+    errors_as_sentence,
+    load_config,
+    prepare_mmseg,
+)
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor
+
+Model = Literal['student', 'ema']
+TEACHER = 'teacher.'
+AVERAGE = 'teacher.module.'
+# Of the training's meta, what still holds of one model of it.
+KEPT = ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')
+
+
+def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Export as the command line `argv` says."""
+    prepare_mmseg()
+    args = _parser(prog).parse_args(argv)
+    path, cfg = load_config(args)
+    from mmengine.runner import CheckpointLoader, save_checkpoint
+
+    from .options import require_file
+
+    with errors_as_sentence():
+        require_file(args.checkpoint, '`checkpoint`')
+        loaded = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu')
+        state = model_state(loaded.get('state_dict', loaded), args.model)
+        check_fits(cfg, state, f'{args.checkpoint} and {path}')
+        meta = {k: v for k, v in loaded.get('meta', {}).items() if k in KEPT}
+        with whole_file(args.out) as temporary:
+            save_checkpoint({'meta': meta, 'state_dict': state}, str(temporary))
+    print(f'{args.out}: the {args.model} model of {args.checkpoint}')
+    return 0
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description='Write a plain checkpoint of one model of a semi-supervised '
+        'training: it fits any config of the same model.',
+    )
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument('out', type=Path, metavar='OUT', help='the new checkpoint')
+    parser.add_argument(
+        '--model',
+        choices=('student', 'ema'),
+        default='ema',
+        help='the student or its moving average (default: %(default)s)',
+    )
+    return parser
+
+
+def model_state(state: Mapping[str, Tensor], model: Model) -> dict[str, Tensor]:
+    """The weights of one model, under the plain model's keys.
+
+    Raises:
+        ValueError: there is no average in the checkpoint.
+    """
+    if not any(key.startswith(AVERAGE) for key in state):
+        raise ValueError(
+            f'`checkpoint` must be of a SemiEncoderDecoder, with keys {AVERAGE}*, and '
+            'has none'
+        )
+    if model == 'student':
+        return {k: v for k, v in state.items() if not k.startswith(TEACHER)}
+    return {
+        key.removeprefix(AVERAGE): value
+        for key, value in state.items()
+        if key.startswith(AVERAGE)
+    }
+
+
+def check_fits(cfg: Config, state: Mapping[str, Tensor], which: str) -> None:
+    """Refuse weights that are not exactly those of the config's model.
+
+    Raises:
+        ValueError: the message names keys that differ.
+    """
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    from ..segmentors.teacher import differences, without_pretraining
+
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    model = MODELS.build(without_pretraining(copy.deepcopy(cfg.model)))
+    own = model.state_dict().items()
+    problems = differences({k: v for k, v in own if not k.startswith(TEACHER)}, state)
+    if problems:
+        raise ValueError(f'`checkpoint` and `config` ({which}) do not fit:{problems}')

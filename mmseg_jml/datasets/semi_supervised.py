@@ -1,0 +1,235 @@
+"""Labelled and unlabelled pictures as one data set, and a batch of both."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.registry import FUNCTIONS
+from mmseg.registry import DATASETS
+from torch.utils.data import Dataset
+
+from .check import build_unlisted, has_masks, listing_trouble
+from .pairs import some
+from .views import STRONG, PackViews
+
+Sample = dict[str, dict[str, Any]]
+
+
+class Draw(NamedTuple):
+    """A picture that a sampler chose, and the seed of all that is random in it."""
+
+    index: int
+    seed: int
+
+
+@DATASETS.register_module()
+class SemiSupervisedDataset(Dataset):
+    """A labelled data set, followed by one whose labels are not trained on.
+
+    The two are lists of pictures of one data set, which `tools/make_splits.py` writes,
+    or two data sets. A sample holds branches: `labelled`, or the views of an unlabelled
+    picture, `weak`, `strong` and, if there are two, `strong_2`. Views share scale, crop
+    and flip, which the pipeline of `unlabelled` draws once; what `strong` adds to the
+    strong ones is photometric.
+
+    Args:
+        labelled: A data set or its config, with a pipeline that packs.
+        unlabelled: Alike, but with a pipeline that loads by `LoadOptionalAnnotations`
+            and does not pack. Masks that are there are not trained on: they tell how
+            right the pseudo-labels are. Without a `seg_map_path` in `data_prefix` none
+            are looked for.
+        strong: Transforms of a strong view.
+        strong_views: How many strong views, 0 to 2; each draws anew.
+
+    Raises:
+        TypeError: `labelled` or `unlabelled` is no data set.
+        ValueError: One of them has no pictures or cannot be listed, `labelled` has no
+            masks or other classes than those of `unlabelled`, or another number of
+            `strong_views`.
+
+    Warns:
+        UserWarning: Labelled pictures are among the unlabelled ones: it may be meant.
+
+    >>> from mmengine.registry import init_default_scope
+    >>> init_default_scope('mmseg')
+    >>> shapes = {'type': 'SyntheticShapesDataset', 'length': 2, 'size': (32, 48)}
+    >>> load = [{'type': 'LoadImageFromFile'}, {'type': 'LoadOptionalAnnotations'}]
+    >>> dataset = SemiSupervisedDataset(
+    ...     labelled={**shapes, 'pipeline': [*load, {'type': 'PackSegInputs'}]},
+    ...     unlabelled={**shapes, 'seed': 1, 'pipeline': load},
+    ... )
+    >>> [list(dataset[index]['inputs']) for index in (0, 2)]
+    [['labelled'], ['weak', 'strong']]
+    """
+
+    def __init__(
+        self,
+        *,
+        labelled: BaseDataset | Mapping[str, Any],
+        unlabelled: BaseDataset | Mapping[str, Any],
+        strong: Sequence[Any] = STRONG,
+        strong_views: int = 1,
+    ) -> None:
+        self.labelled = _listed('labelled', labelled)
+        self.unlabelled = _listed('unlabelled', unlabelled)
+        self.views = PackViews(strong, strong_views)
+        self._compare_classes()
+        self._warn_of_shared_pictures()
+
+    @property
+    def datasets(self) -> tuple[BaseDataset, BaseDataset]:
+        """The two."""
+        return self.labelled, self.unlabelled
+
+    @property
+    def metainfo(self) -> dict:
+        """That of the labelled pictures."""
+        return self.labelled.metainfo
+
+    def __len__(self) -> int:
+        return len(self.labelled) + len(self.unlabelled)
+
+    def __getitem__(self, draw: int | Draw) -> Sample:
+        """The branches of one picture.
+
+        Args:
+            draw: Its index, the labelled ones first. With a seed, what is random
+                depends on nothing else, so that a sample is the same in every worker
+                and after a resume, and no other random state moves.
+
+        Raises:
+            ValueError: The picture cannot be loaded; the message has its path.
+        """
+        if isinstance(draw, Draw):
+            with seeded(draw.seed):
+                return self._load(draw.index)
+        return self._load(draw)
+
+    def _load(self, index: int) -> Sample:
+        branch, dataset, own = self._find(index)
+        try:
+            sample = dataset[own]
+            if branch == 'unlabelled':
+                return self.views(sample)
+        except Exception as error:  # OpenCV's does not name the file
+            path = dataset.get_data_info(own).get('img_path')
+            raise ValueError(
+                f'the {branch} picture {path} cannot be loaded: '
+                f'{type(error).__name__}: {error}'
+            ) from error
+        return {key: {'labelled': value} for key, value in sample.items()}
+
+    def _find(self, index: int) -> tuple[str, BaseDataset, int]:
+        if not 0 <= index < len(self):
+            raise IndexError(f'`index` must be 0 to {len(self) - 1}, got {index}')
+        first = len(self.labelled)
+        if index < first:
+            return 'labelled', self.labelled, index
+        return 'unlabelled', self.unlabelled, index - first
+
+    def _compare_classes(self) -> None:
+        """Refuse masks of other classes; pictures without masks may have any."""
+        if not has_masks(self.labelled):
+            raise ValueError('`labelled` has no masks: its `data_prefix` names none')
+        ours, theirs = (data.metainfo.get('classes') for data in self.datasets)
+        if has_masks(self.unlabelled) and list(ours or ()) != list(theirs or ()):
+            raise ValueError(
+                f'the masks of `unlabelled` have other classes than those of '
+                f'`labelled`: {some(theirs or ())} and {some(ours or ())}; leave '
+                f'`seg_map_path` out of its `data_prefix` to train without them'
+            )
+
+    def _warn_of_shared_pictures(self) -> None:
+        paths = [
+            {data.get_data_info(index).get('img_path') for index in range(len(data))}
+            for data in self.datasets
+        ]
+        shared = sorted(paths[0] & paths[1] - {None})
+        if shared:
+            warnings.warn(
+                f'{len(shared)} of {len(paths[0])} labelled pictures are among the '
+                f'unlabelled ones too: {some(shared)}',
+                stacklevel=3,
+            )
+
+
+def _listed(name: str, dataset: BaseDataset | Mapping[str, Any]) -> BaseDataset:
+    """The data set, with its pictures listed; there are some."""
+    if isinstance(dataset, Mapping):
+        dataset = build_unlisted(dataset)
+    if not isinstance(dataset, BaseDataset):
+        raise TypeError(
+            f'`{name}` must be a BaseSegDataset or the config of one, '
+            f'got {type(dataset).__name__}'
+        )
+    trouble = listing_trouble(dataset)
+    if trouble:
+        raise ValueError(f'`{name}`: {trouble}')
+    return dataset
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers of Python, NumPy and Torch (CPU) from a seed, then as before.
+
+    >>> with seeded(3):
+    ...     first = random.random()
+    >>> with seeded(3):
+    ...     random.random() == first
+    True
+    """
+    # torch.manual_seed would seed CUDA's generators too.
+    torch_generator = torch.default_generator
+    states = random.getstate(), np.random.get_state(), torch_generator.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch_generator.set_state(states[2])
+
+
+@FUNCTIONS.register_module()
+def branch_collate(samples: Sequence[Sample]) -> Sample:
+    """Lists of the samples' inputs and data samples, by branch.
+
+    Args:
+        samples: Those of a `SemiSupervisedDataset`, labelled and unlabelled in any
+            order and number.
+
+    Returns:
+        `dict(inputs={branch: [...]}, data_samples={branch: [...]})`. Those of `weak`,
+        `strong` and `strong_2` are in the same order.
+
+    Raises:
+        ValueError: All are labelled, or none is.
+
+    >>> views = {'inputs': {'weak': 1, 'strong': 2}, 'data_samples': {}}
+    >>> labelled = {'inputs': {'labelled': 3}, 'data_samples': {}}
+    >>> branch_collate([views, labelled])['inputs']
+    {'weak': [1], 'strong': [2], 'labelled': [3]}
+    """
+    batch: Sample = {'inputs': {}, 'data_samples': {}}
+    for sample in samples:
+        for key, branches in sample.items():
+            for branch, value in branches.items():
+                batch[key].setdefault(branch, []).append(value)
+    missing = {'labelled', 'weak'} - batch['inputs'].keys()
+    if missing:
+        raise ValueError(
+            f'a batch needs labelled and unlabelled pictures, this one of '
+            f'{len(samples)} has no {" and no ".join(sorted(missing))}: use '
+            f'SemiSupervisedSampler with a `batch_size` that is a multiple of the sum '
+            f'of its `ratio`'
+        )
+    return batch

@@ -1,0 +1,170 @@
+"""Split a labelled data set: which pictures keep their labels, which go without."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from .check import SPLIT_LISTS, target_of
+from .convert import write_list
+from .pairs import Target, class_of_ids, inspect_pair, some
+from .parallel import DEFAULT_WORKERS, parallel_map
+
+CANDIDATES = 64  # pictures to choose from at each place of a balanced order
+
+
+class Counted(NamedTuple):
+    """The n pictures of a data set, and how many pixels of each class they have.
+
+    Attributes:
+        ids: As a list names them: the path below `data_prefix['img_path']`, without
+            `img_suffix`. Sorted, so that a split does not depend on the listing.
+        pixels: (n, C) counts.
+        classes: Their names.
+    """
+
+    ids: list[str]
+    pixels: np.ndarray
+    classes: Sequence[str]
+
+
+def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> Counted:
+    """Name every picture of a data set and count the pixels of each class in it.
+
+    Raises:
+        ValueError: A picture is no file below `img_path` or has no mask, or a mask does
+            not fit the classes; the message names it.
+    """
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    named = sorted(((_id(info, dataset), info) for info in infos), key=lambda n: n[0])
+    classes = dataset.metainfo.get('classes')
+    if not classes:
+        raise ValueError('a data set without `classes` cannot be split')
+    count = partial(
+        _class_pixels,
+        target=target_of(dataset, len(classes)),
+        backend_args=getattr(dataset, 'backend_args', None),
+    )
+    infos = [info for _, info in named]
+    pixels = parallel_map(count, infos, workers=workers, what='masks')
+    return Counted([name for name, _ in named], np.array(pixels), classes)
+
+
+def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
+    path, folder = Path(info['img_path']), dataset.data_prefix.get('img_path') or ''
+    suffix = getattr(dataset, 'img_suffix', '')
+    if not path.is_relative_to(folder) or not path.name.endswith(suffix):
+        raise ValueError(
+            f'the picture {path} cannot be listed: it is not a file *{suffix} in the '
+            f'folder {folder!r}'
+        )
+    if 'seg_map_path' not in info:
+        raise ValueError(f'the picture {path} has no mask: only labels can be split')
+    return path.relative_to(folder).as_posix().removesuffix(suffix)
+
+
+def _class_pixels(
+    info: Mapping[str, Any], target: Target, backend_args: dict | None
+) -> np.ndarray:
+    """(C,) pixels of each class in a mask."""
+    pair = inspect_pair(info, target, backend_args=backend_args)
+    if pair.problems:
+        raise ValueError(pair.problems[0].sentence)
+    ids = np.fromiter(pair.pixels, int)
+    classes = class_of_ids(info)[ids]
+    counts = np.fromiter(pair.pixels.values(), int) * (classes != target.ignored)
+    return np.bincount(classes, counts, minlength=256)[: target.num_classes].astype(int)
+
+
+def split_sizes(number: int, fractions: Sequence[Fraction]) -> dict[Fraction, int]:
+    """How many of a number of pictures keep their labels, rounded up.
+
+    Rounded up, 1/8 of VOC's 10582 are 1323 and of Cityscapes' 2975 are 372, as in the
+    literature.
+
+    Raises:
+        ValueError: A fraction does not lie between 0 and 1, or none is left unlabelled.
+
+    >>> split_sizes(2975, [Fraction(1, 8)])
+    {Fraction(1, 8): 372}
+    """
+    outside = [fraction for fraction in fractions if not 0 < fraction < 1]
+    if outside or not fractions:
+        raise ValueError(
+            f'`fractions` must lie between 0 and 1, as 1/8, got {some(outside)}'
+        )
+    sizes = {fraction: math.ceil(number * fraction) for fraction in fractions}
+    whole = [str(fraction) for fraction, size in sizes.items() if size >= number]
+    if whole:
+        raise ValueError(
+            f'{some(whole)} of {number} pictures leaves none without labels'
+        )
+    return sizes
+
+
+def split_order(
+    pixels: np.ndarray, *, seed: int = 0, class_balanced: bool = False, most: int = 0
+) -> np.ndarray:
+    """In which order pictures get labels: the first k of it are the split of size k.
+
+    So the splits of a seed are nested: what 1/16 holds, 1/8 holds too.
+
+    Args:
+        pixels: (n, C) pixels of each class in each picture.
+        seed: At least 0.
+        class_balanced: Choose each picture, out of the next 64 of the random order, so
+            that the classes' shares of all pixels chosen so far come closest to the
+            whole data set's, by Σ (share − whole)² / whole. Without it the order is
+            random.
+        most: How many places are to be balanced; the rest is random.
+
+    Returns:
+        (n,) the pictures' indices.
+
+    >>> pixels = np.array([[9, 0], [9, 0], [9, 0], [0, 9], [9, 0], [0, 9]])
+    >>> first = split_order(pixels, class_balanced=True, most=3)[:3]
+    >>> pixels[first].sum(0).tolist()
+    [18, 9]
+    """
+    order = np.random.default_rng(seed).permutation(len(pixels))
+    if not class_balanced:
+        return order
+    whole = pixels.sum(0) / max(1, pixels.sum())
+    occurring = whole > 0
+    pixels, whole = pixels[:, occurring], whole[occurring]
+    left, chosen, total = order.tolist(), [], np.zeros(len(whole))
+    while left and len(chosen) < most:
+        totals = total + pixels[left[:CANDIDATES]]
+        shares = totals / totals.sum(1, keepdims=True).clip(1)
+        best = int(((shares - whole) ** 2 / whole).sum(1).argmin())
+        total = totals[best]
+        chosen.append(left.pop(best))
+    return np.array(chosen + left)
+
+
+def write_split(
+    folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
+) -> None:
+    """Write the two lists of a split, each sorted, each there whole or not at all."""
+    for name, ids in zip(SPLIT_LISTS, (labelled, unlabelled), strict=True):
+        write_list(folder / name, sorted(ids))
+
+
+def differing_lists(
+    folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
+) -> list[str]:
+    """The lists already in a folder that are not those that would be written."""
+    wanted = zip(SPLIT_LISTS, (labelled, unlabelled), strict=True)
+    return [
+        str(folder / name)
+        for name, ids in wanted
+        if (folder / name).exists()
+        and (folder / name).read_text('utf-8').split('\n') != [*sorted(ids), '']
+    ]

@@ -1,0 +1,70 @@
+"""Metrics of a semi-supervised segmentor, by the model that predicted."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.evaluator import Evaluator
+from mmengine.structures import BaseDataElement
+from mmseg.registry import EVALUATOR
+
+from .tta import MERGED
+
+
+@EVALUATOR.register_module()
+class SemiEvaluator(Evaluator):
+    """An Evaluator whose keys say which model was measured: `ema/mIoU`, `student/mIoU`.
+
+    Which these are is for the `eval_model` of the SemiEncoderDecoder to say. Test-time
+    augmentation merges the first of two alone.
+
+        val_evaluator = dict(type='SemiEvaluator', metrics=[dict(type='IoUMetric')])
+
+    Args:
+        metrics: the config of a metric, or of several; `metrics` holds those of the
+            model whose predictions the data samples are, the average where there are
+            two.
+
+    >>> SemiEvaluator(metrics=[]).metrics
+    []
+    """
+
+    def __init__(self, metrics: Any) -> None:
+        super().__init__(metrics)
+        self.students = Evaluator(copy.deepcopy(self.metrics))
+        self.name: str | None = None
+        self.two = False
+
+    def process(
+        self, data_samples: Sequence[BaseDataElement], data_batch: Any = None
+    ) -> None:
+        """Hand each metric the predictions of its model.
+
+        Raises:
+            ValueError: the data samples are not of a SemiEncoderDecoder.
+        """
+        if any('eval_model' not in sample for sample in data_samples):
+            raise ValueError(
+                'SemiEvaluator measures the predictions of a SemiEncoderDecoder; for '
+                'another model make the evaluator a list of its metrics'
+            )
+        super().process(data_samples, data_batch)
+        self.name = data_samples[0].eval_model
+        students = [
+            sample.student
+            for sample in data_samples
+            if 'student' in sample and MERGED not in sample
+        ]
+        if students:
+            self.two = True
+            self.students.dataset_meta = self.dataset_meta
+            self.students.process(students, data_batch)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """The metrics of the `size` pictures that were processed."""
+        found = {f'{self.name}/{k}': v for k, v in super().evaluate(size).items()}
+        if self.two:
+            students = self.students.evaluate(size)
+            found |= {f'student/{k}': v for k, v in students.items()}
+        self.two = False
+        return found

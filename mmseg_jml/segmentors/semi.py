@@ -1,0 +1,192 @@
+"""A segmentor that learns from pictures with labels and from others without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from mmengine.dist import get_rank
+from mmseg.models import EncoderDecoder
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..functional.checks import check_number
+from ..functional.pseudo_labels import ramp_up
+from ..functional.targets import IGNORE_INDEX, valid_mask
+from .ema import build_ema, step_ema
+from .unlabelled import UnlabelledObjective
+
+EvalModel = Literal['ema', 'student', 'both']
+UNKNOWN = -1  # the true label where there is none
+# 1 - 1 / (i + 1) in iteration i, at most 0.996, as in UniMatch V2.
+EMA = {'type': 'MomentumAnnealingEMA', 'momentum': 0.004, 'gamma': 1}
+
+
+@MODELS.register_module()
+class SemiEncoderDecoder(EncoderDecoder):
+    """An EncoderDecoder that also learns from pictures without labels.
+
+    Its teacher is a moving average of itself, which labels the weak view of a picture
+    for the student, who sees other views of it. In its checkpoint the student has the
+    plain model's keys and the teacher lies under `teacher.`; `tools/export.py` writes
+    either as a plain checkpoint. The average is stepped at the beginning of each
+    training loss: in iteration 0 the teacher is the student.
+
+    A training batch has the branches 'labelled', 'weak' and, where a view asks for
+    them, 'strong' and 'strong_2', and needs a SemiSegDataPreprocessor. All branches but
+    the first are the same crops in the same order. Of the labels in 'weak' only the
+    padding, 255, is looked at and, for the log, the truth of pictures that `has_label`.
+    Auxiliary heads learn from labels alone.
+
+    Args:
+        unlabelled: what is learnt of pseudo-labels: `loss`, `views`, `cutmix` of
+            UnlabelledObjective.
+        pseudo_label: what they are: `kind`, `threshold`, `temperature` of
+            `functional.pseudo_labels`; by default the teacher's probabilities.
+        ramp_up: over how many iterations the weight of the unlabelled losses rises.
+        ema: the config of an averaged model of MMEngine.
+        eval_model: which model predicts, 'ema' | 'student' | 'both'; SemiEvaluator
+            names it in the metrics. With 'both' the data samples hold the average's
+            predictions and, under `student`, the student's.
+        **kwargs: As in EncoderDecoder.
+
+    Raises:
+        TypeError, ValueError: an option of another kind, or outside of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        unlabelled: Mapping[str, Any],
+        pseudo_label: Mapping[str, Any] | None = None,
+        ramp_up: int = 0,
+        ema: Mapping[str, Any] = EMA,
+        eval_model: EvalModel = 'ema',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_number('ramp_up', ramp_up, 0)
+        if eval_model not in get_args(EvalModel):
+            raise ValueError(
+                f'`eval_model` must be one of {get_args(EvalModel)}, got {eval_model!r}'
+            )
+        self.teacher = build_ema(ema, self)
+        self.unlabelled = UnlabelledObjective(
+            pseudo_label=pseudo_label or {},
+            num_classes=max(self.out_channels, 2),
+            **unlabelled,
+        )
+        self.ramp_up = ramp_up
+        self.eval_model = eval_model
+
+    def train(self, mode: bool = True) -> SemiEncoderDecoder:
+        """Set the student's mode; the teacher stays in `eval()`."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    def loss(
+        self, inputs: Mapping[str, Tensor], data_samples: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
+        """The losses of the labelled branch, those of each view, and figures to log."""
+        check_branches(inputs, self.unlabelled.branches)
+        iteration = int(self.teacher.steps)
+        if self.training:
+            step_ema(self.teacher, self)
+        losses = super().loss(inputs['labelled'], data_samples['labelled'])
+        valid, truth = read_weak(data_samples['weak'])
+        logits = self._teacher_logits(inputs['weak'])
+        labels, figures = self.unlabelled.teach(logits, valid, truth)
+        generator = generator_of(iteration)
+        factor = ramp_up(iteration, self.ramp_up)
+        for view, weight in self.unlabelled.views.items():
+            pictures = inputs['weak' if view == 'features' else view]
+            pictures, target = self.unlabelled.mixed(view, pictures, labels, generator)
+            features = self.extract_feat(pictures)
+            features = self.unlabelled.perturbed(view, features, generator)
+            found = self.unlabelled.losses(
+                head_logits(self, features, pictures.shape[2:]), target
+            )
+            losses |= {f'{view}.{k}': weight * factor * v for k, v in found.items()}
+        return losses | figures
+
+    @torch.no_grad()
+    def _teacher_logits(self, pictures: Tensor) -> Tensor:
+        model = self.teacher.module
+        return head_logits(model, model.extract_feat(pictures), pictures.shape[2:])
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """The predictions of the model that is to be evaluated, or of both."""
+        # Without a step the average is whatever the model was built with.
+        stepped = int(self.teacher.steps) > 0
+        ema = self.teacher.module.predict if stepped else super().predict
+        if self.eval_model == 'ema':
+            return marked(ema(inputs, data_samples), 'ema')
+        if self.eval_model == 'student':
+            return marked(super().predict(inputs, data_samples), 'student')
+        copies = data_samples and [sample.clone() for sample in data_samples]
+        students = marked(super().predict(inputs, copies), 'student')
+        found = marked(ema(inputs, data_samples), 'ema')
+        for sample, student in zip(found, students, strict=True):
+            sample.student = student
+        return found
+
+
+def check_branches(inputs: Any, needed: Sequence[str]) -> None:
+    """Refuse a batch that lacks a branch.
+
+    Raises:
+        ValueError: the message names the branches.
+    """
+    given = tuple(inputs) if isinstance(inputs, Mapping) else None
+    if given is None or not set(needed) <= set(given):
+        came = 'no branches' if given is None else given
+        raise ValueError(
+            f'the training batch of a SemiEncoderDecoder must have the branches '
+            f'{tuple(needed)}, got {came}: they come from its data set and collate '
+            'function, through a SemiSegDataPreprocessor'
+        )
+
+
+def read_weak(samples: Sequence[SegDataSample]) -> tuple[Tensor, Tensor]:
+    """Where pictures (N,H,W) are not padded, and their label where it is known."""
+    maps = torch.stack([sample.gt_sem_seg.data[0].long() for sample in samples])
+    known = [bool(sample.metainfo.get('has_label')) for sample in samples]
+    known = torch.tensor(known, device=maps.device)[:, None, None]
+    return valid_mask(maps, IGNORE_INDEX), maps.where(known, UNKNOWN)
+
+
+def head_logits(
+    model: EncoderDecoder, features: Sequence[Tensor], size: torch.Size
+) -> Tensor:
+    """The logits (N,C,*size) of the decode head, resized as its loss resizes them.
+
+    Raises:
+        TypeError: the head's output is something else.
+    """
+    logits = model.decode_head.forward(features)
+    if not isinstance(logits, Tensor):
+        raise TypeError(
+            '`decode_head` of a SemiEncoderDecoder must give the logits of pixels, got '
+            f'{type(logits).__name__} from {type(model.decode_head).__name__}'
+        )
+    return resize(logits, size=size, mode='bilinear', align_corners=model.align_corners)
+
+
+def generator_of(iteration: int) -> torch.Generator:
+    """What an iteration of this rank draws from, in a resumed training, too."""
+    # Of integers alone: the same in every process.
+    seed = hash((torch.initial_seed(), get_rank(), iteration)) % 2**63
+    return torch.Generator().manual_seed(seed)
+
+
+def marked(samples: list[SegDataSample], name: str) -> list[SegDataSample]:
+    """The samples, which now say whose predictions they hold."""
+    for sample in samples:
+        sample.set_metainfo({'eval_model': name})
+    return samples

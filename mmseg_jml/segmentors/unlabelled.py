@@ -1,0 +1,150 @@
+"""What a student learns from pictures without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ..functional.checks import check_number
+from ..functional.pseudo_labels import (
+    PseudoLabels,
+    check_pseudo_label,
+    cutmix_masks,
+    drop_channels,
+    mix,
+    pseudo_labels,
+    supervision_counts,
+)
+from ..losses import CompoundLoss
+from ..losses.base import SoftLabelLoss
+
+# What the student sees of a picture: one of its branches, or 'features', those of the
+# weak branch with channels of the encoder dropped.
+VIEWS = ('weak', 'strong', 'strong_2', 'features')
+DROPPED = 0.5  # of the channels
+
+
+class UnlabelledObjective(nn.Module):
+    """Pseudo-labels from a teacher's logits, and a student's losses against them.
+
+    Args:
+        loss: the config of a SoftLabelLoss or of a CompoundLoss of such.
+        views: the weight, > 0, of each view of VIEWS that the student sees.
+        pseudo_label: `kind`, `threshold`, `temperature` of
+            `functional.pseudo_labels.pseudo_labels`.
+        cutmix: the probability that a strong picture has a box of another one.
+        num_classes: of the pseudo-labels.
+
+    Raises:
+        TypeError, ValueError: an option of another kind, or outside of its range.
+    """
+
+    counts: Tensor
+
+    def __init__(
+        self,
+        *,
+        loss: Mapping[str, Any],
+        views: Mapping[str, float],
+        pseudo_label: Mapping[str, Any],
+        num_classes: int,
+        cutmix: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(views, Mapping) or not views or set(views) - set(VIEWS):
+            raise ValueError(
+                f'`unlabelled.views` must give weights to some of {VIEWS}, got '
+                f'{views!r}'
+            )
+        for view, weight in views.items():
+            check_number(f'unlabelled.views.{view}', weight, 0, open_low=True)
+        check_pseudo_label(**pseudo_label)
+        check_number('unlabelled.cutmix', cutmix, 0, 1)
+        self.loss = MODELS.build(loss)
+        for part in _parts(self.loss):
+            if not isinstance(part, SoftLabelLoss):
+                raise TypeError(
+                    '`unlabelled.loss` must be made of losses for soft targets '
+                    '(JaccardMetricLoss, SoftCrossEntropyLoss), got '
+                    f'{type(part).__name__}'
+                )
+        self.views = dict(views)
+        self.options = dict(pseudo_label)
+        self.cutmix = cutmix
+        # Pixels by pseudo-label, all and supervised, since somebody last looked.
+        counts = torch.zeros(2, num_classes, dtype=torch.int64)
+        self.register_buffer('counts', counts, persistent=False)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that a batch must have."""
+        strong = [view for view in self.views if view.startswith('strong')]
+        return ('labelled', 'weak', *strong)
+
+    def teach(
+        self, logits: Tensor, valid: Tensor, truth: Tensor
+    ) -> tuple[PseudoLabels, dict[str, Tensor]]:
+        """Pseudo-labels of weak pictures, and what the log says of them.
+
+        Args:
+            logits: the teacher's, (N,C,H,W).
+            valid: (N,H,W), bool, False at padding.
+            truth: (N,H,W), the true label where it is known, else no class's id.
+        """
+        labels = pseudo_labels(logits, valid, **self.options)
+        counts = supervision_counts(labels, valid, self.counts.shape[1])
+        self.counts += counts
+        found, supervised = counts.sum(1).unbind()
+        known = (labels.weight > 0) & (truth >= 0) & (truth < self.counts.shape[1])
+        right = known & (labels.label == truth)
+        return labels, {
+            'pseudo.share': supervised / found.clamp(min=1),
+            'pseudo.accuracy': right.sum() / known.sum().clamp(min=1),
+        }
+
+    def mixed(
+        self,
+        view: str,
+        pictures: Tensor,
+        labels: PseudoLabels,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, PseudoLabels]:
+        """Strong pictures (N,3,H,W) with boxes of each other, and their labels."""
+        if self.cutmix == 0 or not view.startswith('strong'):
+            return pictures, labels
+        masks = cutmix_masks(
+            len(pictures),
+            pictures.shape[2:],
+            probability=self.cutmix,
+            generator=generator,
+            device=pictures.device,
+        )
+        return mix(pictures, masks), PseudoLabels(
+            *(mix(each, masks) for each in labels)
+        )
+
+    def perturbed(
+        self, view: str, features: Sequence[Tensor], generator: torch.Generator
+    ) -> Sequence[Tensor]:
+        """The features from which the student predicts the view."""
+        if view != 'features':
+            return features
+        return [drop_channels(x, rate=DROPPED, generator=generator) for x in features]
+
+    def losses(self, logits: Tensor, labels: PseudoLabels) -> dict[str, Tensor]:
+        """The losses of a student's logits (N,C,H,W) by their names."""
+        found: dict[str, Tensor] = {}
+        parts = self.loss if isinstance(self.loss, CompoundLoss) else [self.loss]
+        for part in parts:
+            value = part(logits, labels.target, weight=labels.weight)
+            name = part.loss_name
+            found[name] = found[name] + value if name in found else value
+        return found
+
+
+def _parts(loss: nn.Module) -> list[nn.Module]:
+    return list(loss.children()) if isinstance(loss, CompoundLoss) else [loss]
