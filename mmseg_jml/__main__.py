@@ -15,6 +15,7 @@ COMMANDS = (
     'calibrate',
     'plot-calibration',
     'teacher-report',
+    'benchmark',
     'doctor',
 )
 USAGE = """python -m mmseg_jml COMMAND ...
@@ -30,6 +31,7 @@ commands:
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
   teacher-report CONFIG CHECKPOINT ...
                               measure a model as a teacher, and how soft it is
+  benchmark PLAN ...          train and test the cells of a plan, and report
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -66,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.teacher_report import run_teacher_report
 
         return run_teacher_report(args.rest, prog=prog)
+    if args.command == 'benchmark':
+        from .cli.benchmark import run_benchmark
+
+        return run_benchmark(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test
