@@ -86,7 +86,7 @@ def test_every_head_has_the_data_sets_classes(cfg):
 
 def test_no_picture_of_training_is_in_another_split(cfg):
     def split(loader):
-        keys = ('data_root', 'data_prefix', 'ann_file', 'seed')
+        keys = ('data_root', 'data_prefix', 'ann_file', 'indices', 'seed')
         return [loader.dataset.get(key) for key in keys]
 
     train = split(cfg.train_dataloader)
@@ -95,7 +95,7 @@ def test_no_picture_of_training_is_in_another_split(cfg):
 
 def test_every_split_has_the_same_data_set_but_for_the_split(cfg):
     def same(loader):
-        own = ('data_prefix', 'ann_file', 'seed', 'length', 'pipeline')
+        own = ('data_prefix', 'ann_file', 'indices', 'seed', 'length', 'pipeline')
         return {k: v for k, v in loader.dataset.items() if k not in own}
 
     assert same(cfg.train_dataloader) == same(cfg.val_dataloader)
