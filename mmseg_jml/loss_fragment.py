@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 FOLDER = Path('_base_') / 'losses'
-OF_TEACHERS = ('distill_decode', 'distill_main', 'distill_aux')
 
 
 def find_fragment(loss: str) -> Path:
@@ -35,29 +34,39 @@ def find_fragment(loss: str) -> Path:
 def use_loss(cfg: Config, loss: str) -> None:
     """Replace the losses of all heads by those of a fragment.
 
-    The main head, the last of a cascade, gets `loss_main` and all others `loss_aux`; a
-    model of one head gets `loss_decode`.
+    The main head, the last of a cascade, gets `loss_main` and all others get
+    `loss_aux`; the only head of a model gets `loss_decode`. A student's losses to its
+    teacher become `distill_main` and `distill_aux`, or `distill_decode`.
 
     Raises:
         FileNotFoundError: no such fragment.
-        ValueError: it is for students, or it has no loss for such heads, or the config
-            is of a student or has no `decode_head`.
+        ValueError: it has no loss for such heads; it needs a teacher and the model has
+            none, or the other way round; the model has no `decode_head`.
     """
     from mmengine.config import Config
 
     fragment = Config.fromfile(find_fragment(loss))
-    if 'teacher' in cfg.get('model', {}) or any(map(fragment.get, OF_TEACHERS)):
-        raise ValueError(
-            f'`loss` must be without a teacher, and so must the model, got {loss!r}: '
-            'distillation needs a config of its own (see configs/distillation)'
-        )
     *others, main = _heads(cfg)
-    for head, key in [(main, 'loss_main' if others else 'loss_decode')] + [
-        (head, 'loss_aux') for head in others
-    ]:
-        if key not in fragment:
-            raise ValueError(f'`loss` must have a `{key}` for this model, got {loss!r}')
-        head['loss_decode'] = copy.deepcopy(fragment[key])
+    role = 'main' if others else 'decode'
+    main['loss_decode'] = _of(fragment, f'loss_{role}', loss)
+    for head in others:
+        head['loss_decode'] = _of(fragment, 'loss_aux', loss)
+    taught = any(key.startswith('distill_') for key in fragment)
+    has_teacher = 'teacher' in cfg.model
+    if taught != has_teacher:
+        raise ValueError(
+            f'`loss` must be {"with" if has_teacher else "without"} a teacher, as the '
+            f'model is, got {loss!r}'
+        )
+    if taught:
+        cfg.model.distill_losses = _of(fragment, f'distill_{role}', loss)
+        cfg.model.auxiliary_distill_losses = _of(fragment, 'distill_aux', loss)
+
+
+def _of(fragment: Config, key: str, loss: str) -> Any:
+    if key not in fragment:
+        raise ValueError(f'`loss` must have a `{key}` for this model, got {loss!r}')
+    return copy.deepcopy(fragment[key])
 
 
 def _heads(cfg: Config) -> list[dict[str, Any]]:

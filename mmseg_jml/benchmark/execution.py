@@ -79,7 +79,7 @@ def _execute(
         state |= {'state': 'failed', 'reason': str(error)}
     else:
         state |= {'state': 'done', 'checkpoint': str(checkpoint(run))}
-    state |= {'finished': now(), **_device(run.folder)}
+    state |= {'finished': now(), **of_device(run.folder)}
     write_state(run.folder, state)
 
 
@@ -154,7 +154,7 @@ def _measure(state: dict[str, Any], pid: int) -> None:
         state['peak_memory_mb'] = round(peak, 1)
 
 
-def _device(folder: Path) -> dict[str, Any]:
+def of_device(folder: Path) -> dict[str, Any]:
     """The device, and on a GPU the peak memory there, from the training's own log."""
     peaks = [
         json.loads(line)['memory']

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from .keys import UniqueKeys, flatten, numbers_of, require, table
 
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
 OF_PLAN = {
@@ -123,8 +125,8 @@ def read_plan(path: str | Path) -> Plan:
     if not path.is_file():
         raise FileNotFoundError(f'no plan {str(path)!r}')
     try:
-        found = yaml.load(path.read_text('utf-8'), _UniqueKeys)
-        return make_plan({'name': path.stem} | _table(found, OF_PLAN, 'the plan'))
+        found = yaml.load(path.read_text('utf-8'), UniqueKeys)
+        return make_plan({'name': path.stem} | table(found, OF_PLAN, 'the plan'))
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f'{path}: {error}') from error
 
@@ -139,19 +141,19 @@ def make_plan(found: Mapping[str, Any]) -> Plan:
     Raises:
         ValueError: as for `read_plan`.
     """
-    _require(bool(NAME.fullmatch(found['name'])), 'name', 'a name', found['name'])
-    seeds = _numbers(found, 'seeds', () if found.get('folds') else (0,))
+    require(bool(NAME.fullmatch(found['name'])), 'name', 'a name', found['name'])
+    seeds = numbers_of(found, 'seeds', () if found.get('folds') else (0,))
     shared = flatten(found.get('overrides', {}), 'overrides')
     cells = [*_listed(found, shared), *_crossed(found, shared)]
     sweep = None
     if 'sweep' in found:
-        sweep, cells = _sweep(_table(found['sweep'], OF_SWEEP, 'sweep'), cells)
+        sweep, cells = _sweep(table(found['sweep'], OF_SWEEP, 'sweep'), cells)
     plan = Plan(
         name=found['name'],
         baseline=found.get('baseline'),
         cells=tuple(cells),
         seeds=seeds,
-        folds=_numbers(found, 'folds', ()),
+        folds=numbers_of(found, 'folds', ()),
         sweep=sweep,
         paper=found.get('paper'),
         description=found.get('description', '').strip(),
@@ -161,47 +163,15 @@ def make_plan(found: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def flatten(nested: Mapping[str, Any], name: str, prefix: str = '') -> dict[str, Any]:
-    """Dotted keys for nested ones.
-
-    >>> flatten({'train_cfg': {'max_iters': 10}, 'model.type': 'A'}, 'overrides')
-    {'train_cfg.max_iters': 10, 'model.type': 'A'}
-
-    Raises:
-        ValueError: a value that a command line cannot carry.
-    """
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        _require(isinstance(key, str), name, 'keys of letters', key)
-        if isinstance(value, dict):
-            flat |= flatten(value, name, f'{prefix}{key}.')
-        else:
-            _require(
-                _is_plain(value),
-                f'{name}.{prefix}{key}',
-                'a number, a word, true, false, null or a list of such: more needs a '
-                'config of its own',
-                value,
-            )
-            flat[f'{prefix}{key}'] = value
-    return flat
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, str | int | float)
-
-
 def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
     for name, each in found.get('cells', {}).items():
         where = f'cells.{name}'
-        _require(isinstance(name, str), 'cells', 'names (quote numbers)', name)
-        _require(bool(NAME.fullmatch(name)), where, 'a name for a folder', name)
-        cell = _table(
+        require(isinstance(name, str), 'cells', 'names (quote numbers)', name)
+        require(bool(NAME.fullmatch(name)), where, 'a name for a folder', name)
+        cell = table(
             {'config': each} if isinstance(each, str) else each, OF_CELL, where
         )
-        _require('config' in cell, where, 'a config, or `config: ...` and more', each)
+        require('config' in cell, where, 'a config, or `config: ...` and more', each)
         own = flatten(cell.get('overrides', {}), f'{where}.overrides')
         yield Cell(
             name=name,
@@ -212,7 +182,7 @@ def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
             paper=cell.get('paper'),
             loss=cell.get('loss'),
             teacher_seed=cell.get('teacher_seed'),
-            seeds=_numbers(cell, 'seeds', None, f'{where}.'),
+            seeds=numbers_of(cell, 'seeds', None, f'{where}.'),
         )
 
 
@@ -220,17 +190,17 @@ def _crossed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]
     """A cell for each base and loss."""
     if 'base' not in found and 'losses' not in found:
         return
-    _require(
+    require(
         'base' in found and found.get('losses'), 'losses', 'given with `base`', None
     )
     bases = found['base']
     bases = {'': bases} if isinstance(bases, str) else bases
     for base, config in bases.items():
-        _require(isinstance(config, str), f'base.{base}', 'a config', config)
+        require(isinstance(config, str), f'base.{base}', 'a config', config)
         for loss in found['losses']:
-            _require(isinstance(loss, str), 'losses', 'names of fragments', loss)
+            require(isinstance(loss, str), 'losses', 'names of fragments', loss)
             name = f'{base}-{Path(loss).stem}'.removeprefix('-')
-            _require(bool(NAME.fullmatch(name)), 'losses', 'names for folders', name)
+            require(bool(NAME.fullmatch(name)), 'losses', 'names for folders', name)
             yield Cell(
                 name=name, title=name, config=config, loss=loss, overrides=dict(shared)
             )
@@ -239,11 +209,11 @@ def _crossed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]
 def _sweep(sweep: Mapping[str, Any], cells: Sequence[Cell]) -> tuple[Sweep, list[Cell]]:
     """Put one cell for each value in the place of each swept cell."""
     for key in ('name', 'options', 'values'):
-        _require(bool(sweep.get(key)), f'sweep.{key}', 'given', sweep.get(key))
+        require(bool(sweep.get(key)), f'sweep.{key}', 'given', sweep.get(key))
     known = [cell.name for cell in cells]
     swept = sweep.get('cells', known)
     for name in swept:
-        _require(name in known, 'sweep.cells', f'some of {known}', name)
+        require(name in known, 'sweep.cells', f'some of {known}', name)
     made: list[Cell] = []
     for cell in cells:
         values = sweep['values'] if cell.name in swept else [None]
@@ -255,7 +225,7 @@ def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
     if value is None:
         return cell
     name = f'{cell.name}_{sweep["name"]}-{value}'
-    _require(bool(NAME.fullmatch(name)), 'sweep', 'values for names of folders', name)
+    require(bool(NAME.fullmatch(name)), 'sweep', 'values for names of folders', name)
     options = flatten(dict.fromkeys(sweep['options'], value), 'sweep.values')
     return replace(
         cell,
@@ -269,14 +239,14 @@ def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
 
 def _check(plan: Plan) -> None:
     names = [cell.name for cell in plan.cells]
-    _require(bool(names), 'cells', 'at least one', names)
+    require(bool(names), 'cells', 'at least one', names)
     double = sorted({name for name in names if names.count(name) > 1})
-    _require(not double, 'cells', 'of different names', double)
+    require(not double, 'cells', 'of different names', double)
     if plan.baseline is not None:
-        _require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
+        require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
     for cell in plan.cells:
         if cell.teacher is None:
-            _require(
+            require(
                 cell.teacher_seed is None,
                 f'cells.{cell.name}.teacher_seed',
                 'beside a `teacher`',
@@ -290,64 +260,22 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
     where = f'cells.{cell.name}.teacher'
     above, line = cell, [cell.name]
     while above.teacher is not None:
-        _require(above.teacher in names, where, f'one of {names}', above.teacher)
-        _require(above.teacher not in line, where, 'another cell', ' -> '.join(line))
+        require(above.teacher in names, where, f'one of {names}', above.teacher)
+        require(above.teacher not in line, where, 'another cell', ' -> '.join(line))
         above = plan.cell(above.teacher)
         line.append(above.name)
     taught = plan.seeds_of(plan.cell(line[1]))
     if cell.teacher_seed is not None:
         seed = cell.teacher_seed
-        _require(
+        require(
             seed in taught, f'{where}_seed', f"a seed of the teacher's {taught}", seed
         )
         return
     for seed in plan.seeds_of(cell):
-        _require(
+        require(
             seed in taught,
             where,
             f'trained with each seed of its students, or one of its seeds {taught} '
             'chosen by `teacher_seed`',
             f'no seed {seed}',
         )
-
-
-def _numbers(
-    found: Mapping[str, Any], key: str, default: Any, prefix: str = ''
-) -> tuple[int, ...]:
-    if key not in found:
-        return default
-    numbers = found[key]
-    right = numbers and all(type(n) is int and n >= 0 for n in numbers)
-    _require(
-        right and len(set(numbers)) == len(numbers),
-        f'{prefix}{key}',
-        'different whole numbers of 0 or more',
-        numbers,
-    )
-    return tuple(numbers)
-
-
-def _table(found: Any, allowed: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A mapping with some of the allowed keys, each of its type."""
-    _require(isinstance(found, dict), where, f'a mapping of {list(allowed)}', found)
-    for key, value in found.items():
-        _require(key in allowed, where, f'of the keys {list(allowed)}', key)
-        kinds = allowed[key] if isinstance(allowed[key], tuple) else (allowed[key],)
-        expected = ' or '.join(kind.__name__ for kind in kinds)
-        _require(type(value) in kinds, f'{where}.{key}', f'of type {expected}', value)
-    return found
-
-
-def _require(right: object, name: str, allowed: str, value: object) -> None:
-    if not right:
-        raise ValueError(f'`{name}` must be {allowed}, got {value!r}')
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses what YAML's loader takes: the last of two equal keys."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        double = [key for key in keys if keys.count(key) > 1 and key != '<<']
-        _require(not double, str(double[:1]), 'given once', 'it twice')
-        return super().construct_mapping(node, deep)

@@ -50,14 +50,15 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
     """Change a config as `--cfg-options` would.
 
     Raises:
-        ValueError: an option whose parent is not in the config, or does not fit it.
+        ValueError: an option that nothing would read, as the config has no such place;
+            a new dict must come with its `type`.
     """
     for key in options:
-        parent = key.rpartition('.')[0]
-        if parent and not isinstance(_find(cfg, parent), dict | list):
-            raise ValueError(
-                f'`{key}` must be an option of the config, which has no `{parent}`'
-            )
+        place = key.rpartition('.')[0]
+        while place and f'{place}.type' in options:
+            place = place.rpartition('.')[0]
+        if place and not isinstance(_find(cfg, place), dict | list):
+            raise ValueError(f'`{key}` must be of the config, which has no `{place}`')
     try:
         cfg.merge_from_dict(dict(options))
     except (KeyError, TypeError) as error:
@@ -109,9 +110,12 @@ def option(key: str, value: Any) -> str:
         ValueError: MMEngine would read something else.
     """
     text = _text(value)
-    read = DictAction._parse_iterable(text)
+    try:
+        read = DictAction._parse_iterable(text)
+    except AssertionError as error:  # brackets that do not match
+        read = error
     # YAML leaves 1e-3 a word.
-    if read != value and not (isinstance(value, str) and isinstance(read, int | float)):
+    if read != value and not (isinstance(value, str) and type(read) in (int, float)):
         raise ValueError(
             f'`{key}` must be a value that a command line can carry, got {value!r}, '
             f'which is read as {read!r}: a config of its own can say it'
@@ -144,8 +148,9 @@ def differences(cfg: Config, folder: Path) -> list[str]:
     if not dumps:
         return []
     trained, wanted = Config.fromfile(dumps[-1]).to_dict(), cfg.to_dict()
-    if trained.get('resume'):  # the checkpoint that it went on from
-        trained['load_from'] = wanted.get('load_from')
+    if trained.get('resume'):  # then it is the checkpoint that it went on from
+        trained.pop('load_from', None)
+        wanted.pop('load_from', None)
     was, now = _flat(trained), _flat(wanted)
     return [
         f'{key}: {was.get(key, UNSET)!r} there, {now.get(key, UNSET)!r} in the plan'

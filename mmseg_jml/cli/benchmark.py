@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..benchmark.cells import Run
     from ..benchmark.execution import Say
     from ..benchmark.plan import Plan
+    from ..benchmark.runner import Start
 
 
 def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -26,6 +27,10 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
     # What a dry run prints is a script; frameworks greet on stdout.
     with contextlib.redirect_stdout(sys.stderr):
         prepare_mmseg()
+    from mmengine.logging import MMLogger
+
+    # Each reading of a fold's config would be told.
+    MMLogger.get_current_instance().setLevel('WARNING')
     from ..benchmark.cells import runs
     from ..benchmark.plan import read_plan
     from ..benchmark.runner import Runner, check, dry_run
@@ -38,19 +43,18 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
         if args.dry_run:
             print(*dry_run(chosen, args.gpus_per_run), sep='\n')
             return 0
-        start, jobs = _places(args, work_dir)
-    _end_by_signals()
+        start, jobs = _places(args, work_dir, len(chosen))
     report = partial(_report, plan, work_dir)
-    runner = Runner(
-        chosen, start, jobs=jobs, after=report, say=partial(print, flush=True)
-    )
+    say = partial(print, flush=True)
+    runner = Runner(chosen, start, jobs=jobs, after=partial(_try, report), say=say)
     try:
-        done = runner.run()
+        with signals_interrupt():
+            done = runner.run()
     except KeyboardInterrupt:
         print('\ninterrupted: the same command goes on from here', file=sys.stderr)
         return 130
     print(f'\n{runner.table()}')
-    report()
+    print(f'report: {report()}')
     return 0 if done else 1
 
 
@@ -72,6 +76,16 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument('--jobs', type=_positive, default=1, help='runs at a time')
     parser.add_argument('--gpus-per-run', type=_positive, default=1, metavar='N')
+    parser.add_argument(
+        '--slurm', metavar='PARTITION', help='each run as a job, as many as there are'
+    )
+    parser.add_argument(
+        '--slurm-options',
+        nargs='+',
+        default=(),
+        metavar='KEY=VALUE',
+        help="submitit's, as timeout_min=600 cpus_per_task=8 slurm_account=NAME",
+    )
     return parser
 
 
@@ -82,20 +96,26 @@ def _positive(text: str) -> int:
     return number
 
 
-def _places(
-    args: argparse.Namespace, work_dir: Path
-) -> tuple[Callable[[Run, int, Say], Iterator[None]], int]:
+def _places(args: argparse.Namespace, work_dir: Path, number: int) -> tuple[Start, int]:
     """How a run starts in a place, and how many places there are."""
+    gpus = args.gpus_per_run
+    if args.slurm is not None:
+        from ..benchmark.slurm import make_executor, submit
+
+        executor = make_executor(
+            work_dir, args.slurm, gpus=gpus, options=args.slurm_options
+        )
+        return lambda run, _, say: submit(executor, run, gpus=gpus, say=say), number
     from ..benchmark.execution import execute
 
     def start(run: Run, place: int, say: Say) -> Iterator[None]:
-        environment = _gpus(place, args.gpus_per_run) if args.jobs > 1 else {}
-        return execute(run, gpus=args.gpus_per_run, environment=environment, say=say)
+        environment = gpus_of(place, gpus) if args.jobs > 1 else {}
+        return execute(run, gpus=gpus, environment=environment, say=say)
 
     return start, args.jobs
 
 
-def _gpus(place: int, number: int) -> dict[str, str]:
+def gpus_of(place: int, number: int) -> dict[str, str]:
     """The GPUs of a place, where there are any: places share what is too few."""
     import torch
 
@@ -108,18 +128,34 @@ def _gpus(place: int, number: int) -> dict[str, str]:
     return {'CUDA_VISIBLE_DEVICES': ','.join(own)}
 
 
-def _end_by_signals() -> None:
+@contextlib.contextmanager
+def signals_interrupt() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the children as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup leaves it
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _report(plan: Plan, work_dir: Path) -> None:
+def _try(report: Callable[[], Path]) -> None:
+    """Report on the way: what cannot be reported yet must not end the trainings."""
+    try:
+        report()
+    except Exception as error:
+        print(f'no report yet: {type(error).__name__}: {error}', file=sys.stderr)
+
+
+def _report(plan: Plan, work_dir: Path) -> Path:
     from ..benchmark.report import write_report
 
-    write_report(plan, work_dir)
+    return write_report(plan, work_dir)
