@@ -13,6 +13,7 @@ from typing import Any
 
 from . import settings
 from .plan import Cell, Plan
+from .state import read_state
 
 CHANGED = 5  # differences named in one message
 
@@ -152,9 +153,12 @@ def checkpoint(run: Run) -> Path:
 
 
 def is_trained(run: Run, cfg: Any) -> bool:
-    """Whether the last checkpoint of the whole training is there."""
+    """Whether its training has ended: by the last checkpoint, or as was noted."""
     found = last_checkpoint(run.folder)
-    return found is not None and found.name == settings.final_checkpoint(cfg)
+    return found is not None and (
+        found.name == settings.final_checkpoint(cfg)
+        or bool(read_state(run.folder).get('trained'))
+    )
 
 
 def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:

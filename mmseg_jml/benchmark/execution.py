@@ -70,6 +70,7 @@ def _execute(
             say('trains' if found is None else f'trains on from {found.name}')
             command = to_train(run, cfg, gpus)
             yield from _watch(run, 'train', command, environment, state, lock)
+            state['trained'] = True
         if last_checkpoint(run.folder) is None:
             raise RunFailedError(f'the training left no checkpoint in {run.folder}')
         say('is tested')
@@ -94,6 +95,7 @@ def _begin(run: Run, earlier: dict[str, Any]) -> dict[str, Any]:
         'checkpoint': None,
         'state': 'running',
         'reason': None,
+        'trained': earlier.get('trained', False),
         'train_seconds': earlier.get('train_seconds', 0.0),
         'test_seconds': earlier.get('test_seconds', 0.0),
         'attempts': earlier.get('attempts', 0) + 1,

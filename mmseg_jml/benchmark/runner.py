@@ -113,7 +113,7 @@ class Runner:
 
     def table(self) -> str:
         """What became of the runs of each cell."""
-        width = max(len(run.cell.name) for run in self.runs)
+        width = max(len(name) for name in ['cell', *(r.cell.name for r in self.runs)])
         lines = [f'{"cell":{width}}  done  failed  not run  hours']
         for name in dict.fromkeys(run.cell.name for run in self.runs):
             own = [run.folder for run in self.runs if run.cell.name == name]
@@ -160,7 +160,7 @@ class Runner:
         state = read_state(run.folder)
         self.outcomes[run.folder] = 'done' if state['state'] == 'done' else 'failed'
         if state['state'] == 'done':
-            seconds = state['train_seconds'] + state['test_seconds']
+            seconds = state.get('train_seconds', 0) + state.get('test_seconds', 0)
             self._seconds[run.folder] = seconds
 
     def _ending(self, run: Run) -> str:

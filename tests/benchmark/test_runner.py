@@ -92,6 +92,16 @@ def test_an_interrupted_training_goes_on(stub, tmp_path):
     assert 'trains on from iter_1.pth' in lines[0]
 
 
+def test_a_training_that_stopped_early_is_over(monkeypatch, tmp_path):
+    use_stub(monkeypatch, STUB_STOP=1, STUB_BREAK='seed-0/test')
+    (run, _) = runs_of(write_plan(tmp_path))
+    go([run])
+    monkeypatch.delenv('STUB_BREAK')
+    assert go([run])[0]
+    assert calls(run)[0] == ['train', 'test', 'test']
+    assert read_state(run.folder)['checkpoint'] == str(run.folder / 'iter_1.pth')
+
+
 def test_a_checkpoint_that_is_gone_is_not_gone_on_from(stub, tmp_path):
     (run, _) = runs_of(write_plan(tmp_path))
     run.folder.mkdir(parents=True)
@@ -346,7 +356,7 @@ def test_the_command_ends_with_a_table_a_report_and_a_status(
     path = write_plan(tmp_path)
     assert run_benchmark([str(path)]) == 1
     printed = capsys.readouterr().out
-    assert 'b            0       1        0   0.00' in printed.splitlines()
+    assert 'b        0       1        0   0.00' in printed.splitlines()
     assert printed.endswith('report: work_dirs/plan/report.md\n')
     assert set(reports) == {('plan', Path('work_dirs/plan'))}
     assert len(reports) == 3  # after each run, and at the end
@@ -373,7 +383,7 @@ def test_a_report_that_fails_on_the_way_ends_nothing(
 
 def test_what_is_wrong_with_a_plan_ends_the_command_with_a_sentence(tmp_path):
     path = write_plan(tmp_path, baseline='c')
-    with pytest.raises(SystemExit, match='error: .*`baseline` must be one of'):
+    with pytest.raises(SystemExit, match=r'error: .*`baseline` must be one of'):
         run_benchmark([str(path)])
 
 

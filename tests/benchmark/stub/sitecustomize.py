@@ -2,7 +2,9 @@
 
 `python -m mmseg_jml train` then writes a checkpoint for each iteration and notes its
 command in `calls` of the work dir; a test leaves a result. Environment: `STUB_PAUSE` is
-the seconds of an iteration, runs whose folder holds the word `STUB_BREAK` fail.
+the seconds of an iteration, `STUB_STOP` the last one, if it is not
+`train_cfg.max_iters`; jobs whose folder's path holds the word `STUB_BREAK` fail.
+MMSegmentation, which takes seconds to import, is kept out: runners do without it.
 """
 
 import json
@@ -11,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+sys.modules['mmseg'] = None
 words = sys.orig_argv
 
 
@@ -23,7 +26,8 @@ def train(folder):
     """Write `iter_<n>.pth` up to `train_cfg.max_iters`."""
     options = dict(w.split('=', 1) for w in words if '=' in w)
     resumed = Path(after('--resume', 'iter_0.pth')).stem.removeprefix('iter_')
-    for n in range(int(resumed) + 1, int(options['train_cfg.max_iters']) + 1):
+    last = os.environ.get('STUB_STOP') or options['train_cfg.max_iters']
+    for n in range(int(resumed) + 1, int(last) + 1):
         time.sleep(float(os.environ.get('STUB_PAUSE', 0)))
         (folder / f'iter_{n}.pth').touch()
         (folder / 'last_checkpoint').write_text(f'{folder}/iter_{n}.pth')
