@@ -19,6 +19,8 @@ EXTRAS = {
     ],
     # mmcv is left out: its compiled operators have to be built first (see the docs).
     'openmmlab': ['mmengine', 'mmsegmentation>=1.2,<1.3', 'mmpretrain', 'ftfy'],
+    # `python -m mmseg_jml benchmark PLAN --slurm PARTITION`
+    'slurm': ['submitit'],
     'tests': [
         'hypothesis',
         'import-linter',
@@ -26,6 +28,7 @@ EXTRAS = {
         'pytest-xdist',
         'scipy',
         'setuptools>=70.1',
+        'submitit',
     ],
 }
 EXTRAS['dev'] = [*EXTRAS['tests'], 'mypy', 'pre-commit', 'ruff']

@@ -16,6 +16,7 @@ COMMANDS = (
     'plot-calibration',
     'teacher-report',
     'export',
+    'benchmark',
     'doctor',
 )
 USAGE = """python -m mmseg_jml COMMAND ...
@@ -33,6 +34,7 @@ commands:
                               measure a model as a teacher, and how soft it is
   export CONFIG CHECKPOINT OUT ...
                               one model of a semi-supervised checkpoint, as a plain one
+  benchmark PLAN ...          train and test the cells of a plan, and report
   doctor                      say what is installed, and what to do where it is not
 
 `python -m mmseg_jml COMMAND --help` has the options of each."""
@@ -73,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.export import run_export
 
         return run_export(args.rest, prog=prog)
+    if args.command == 'benchmark':
+        from .cli.benchmark import run_benchmark
+
+        return run_benchmark(args.rest, prog=prog)
     from .cli import launch
 
     job = launch.run_training if args.command == 'train' else launch.run_test

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..installation import require_mmseg
+from ..loss_fragment import use_loss
 from ..shipped import find_config
 
 if TYPE_CHECKING:
@@ -90,9 +91,19 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_loss_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--loss',
+        metavar='NAME',
+        help='replace the losses of all heads by those of _base_/losses/NAME.py, or of '
+        'a file like it; `--cfg-options` come after it',
+    )
+
+
 def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add_config_arguments(parser)
+    _add_loss_argument(parser)
     parser.add_argument(
         '--work-dir', help='logs and checkpoints (default: work_dirs/<name of config>)'
     )
@@ -124,6 +135,12 @@ def _test_parser(prog: str | None) -> argparse.ArgumentParser:
     parser.add_argument('--show-dir', help='save painted predictions in this folder')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds of --show')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument(
+        '--per-image',
+        action='store_true',
+        help='write a table of the pictures beside the log: areas of the classes, '
+        'mIoU, calibration',
+    )
     return parser
 
 
@@ -134,6 +151,9 @@ def load_config(args: argparse.Namespace) -> tuple[Path, Config]:
     with errors_as_sentence():
         path = find_config(args.config)
     cfg = Config.fromfile(path)
+    if getattr(args, 'loss', None):
+        with errors_as_sentence():
+            use_loss(cfg, args.loss)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     return path, cfg

@@ -26,7 +26,7 @@ def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Write the checkpoint, `--out`, `--show*` and `--tta` into `cfg`.
+    """Write the checkpoint, `--out`, `--per-image`, `--show*`, `--tta` into `cfg`.
 
     Raises:
         ValueError: the config lacks what a flag needs.
@@ -40,6 +40,8 @@ def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
         _use_tta(cfg)
     if args.out:
         _save_label_maps(cfg, args.out)
+    if args.per_image:
+        _tabulate_pictures(cfg)
 
 
 def require_file(path: str, name: str) -> None:
@@ -104,10 +106,23 @@ def _use_tta(cfg: Config) -> None:
     cfg.model = cfg.tta_model
 
 
-def _save_label_maps(cfg: Config, out: str) -> None:
+def _test_evaluators(cfg: Config) -> list[dict]:
     evaluators = cfg.get('test_evaluator') or []
-    if isinstance(evaluators, dict):
-        evaluators = [evaluators]
+    return [evaluators] if isinstance(evaluators, dict) else evaluators
+
+
+def _tabulate_pictures(cfg: Config) -> None:
+    evaluators = [dict(metric) for metric in _test_evaluators(cfg)]
+    found = [each for each in evaluators if each.get('type') == 'CalibrationMetric']
+    if not found:
+        found = [{'type': 'CalibrationMetric'}]
+        evaluators += found
+    found[0] |= {'per_image_csv': True, 'output_dir': None}
+    cfg.test_evaluator = evaluators
+
+
+def _save_label_maps(cfg: Config, out: str) -> None:
+    evaluators = _test_evaluators(cfg)
     writers = [metric for metric in evaluators if metric.get('type') == 'IoUMetric']
     if not writers:
         raise ValueError('`--out` needs an IoUMetric in `test_evaluator`')

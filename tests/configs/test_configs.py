@@ -96,7 +96,7 @@ def test_every_head_has_the_data_sets_classes(cfg):
 
 def test_no_picture_of_training_is_in_another_split(cfg):
     def split(dataset):
-        keys = ('data_root', 'data_prefix', 'ann_file', 'seed')
+        keys = ('data_root', 'data_prefix', 'ann_file', 'indices', 'seed')
         return [dataset.get(key) for key in keys]
 
     held_out = [split(cfg[f'{key}_dataloader'].dataset) for key in ('val', 'test')]
@@ -106,7 +106,7 @@ def test_no_picture_of_training_is_in_another_split(cfg):
 
 def test_every_split_has_the_same_data_set_but_for_the_split(cfg):
     def same(dataset):
-        own = ('data_prefix', 'ann_file', 'seed', 'length', 'pipeline')
+        own = ('data_prefix', 'ann_file', 'indices', 'seed', 'length', 'pipeline')
         return {k: v for k, v in dataset.items() if k not in own}
 
     for dataset in (*parts(cfg.train_dataloader), cfg.test_dataloader.dataset):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmseg_jml.cli.launch import run_test, run_training
 from tests.processes import ROOT, environment, run_python
@@ -52,6 +53,30 @@ def test_test_evaluates_saves_and_paints(trained, tmp_path):
     assert len(list((tmp_path / 'painted').rglob('*.png'))) == 4
 
 
+def test_a_table_of_pictures_needs_nothing_of_the_config(trained):
+    flags = ('--per-image', '--work-dir', 'tables')
+    done = run_python(TEST, TINY, trained / 'run/iter_2.pth', *flags, cwd=trained)
+    assert 'mIoU' in done.stdout, done.stderr
+    (table,) = (trained / 'tables').glob('*/calib_per_image.csv')
+    head, *rows = table.read_text().splitlines()
+    assert head.startswith('name,intersection.')
+    assert len(rows) == 4
+
+
+def test_a_loss_is_put_in_and_then_changed(tmp_path):
+    loss = 'model.decode_head.loss_decode'
+    flags = (*SHORT, f'{loss}.losses.1.threshold=0.25', '--loss', 'jml')
+    done = run_python(TRAIN, TINY, *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trained = Config.fromfile(tmp_path / 'work_dirs' / 'tiny' / 'tiny.py')
+    parts = trained.model.decode_head.loss_decode.losses
+    assert [part.type for part in parts] == [
+        'SoftCrossEntropyLoss',
+        'JaccardMetricLoss',
+    ]
+    assert parts[1].threshold == 0.25
+
+
 @pytest.fixture
 def cpu_only(monkeypatch, tmp_path):
     """A machine without an accelerator, and no rank from a launcher."""
@@ -69,6 +94,7 @@ def cpu_only(monkeypatch, tmp_path):
         ([TINY, '--amp'], 'needs a CUDA, NPU or MLU device'),
         ([TINY, '--amp', *OPTION, 'optim_wrapper.type=Mine'], "got 'Mine'"),
         ([TINY, *OPTION, 'optim_wrapper.type=AmpOptimWrapper'], 'needs a CUDA, NPU'),
+        ([TINY, '--loss', 'jnl'], "no loss 'jnl'"),
         ([TINY, '--resume', 'no.pth'], "`--resume`: no file 'no.pth'"),
         ([TINY, '--launcher', 'pytorch'], 'processes that torchrun started'),
         ([TINY, '--launcher', 'slurm'], 'env_cfg.dist_cfg.backend=gloo'),

@@ -1,0 +1,1 @@
+"""Trainings and tests of a plan, and what they say together."""

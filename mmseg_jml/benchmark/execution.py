@@ -1,0 +1,171 @@
+"""Train and test one run, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import process, settings
+from .cells import (
+    Run,
+    checkpoint,
+    config,
+    is_trained,
+    last_checkpoint,
+    shown,
+    to_test,
+    to_train,
+)
+from .state import OUTPUT, last_lines, now, read_state, try_lock, write_state
+
+LOOK = 2.0  # seconds between two looks at the memory
+BEAT = 15.0  # seconds between two notes in run.json, should the runner be killed
+MEGABYTE = 1024**2
+GPU_NAME = re.compile(r'^\s*GPU [\d,]+: (.+)$', re.MULTILINE)
+
+Say = Callable[[str], None]
+
+
+class RunFailedError(Exception):
+    """A training or a test ended with an error."""
+
+
+def execute(
+    run: Run, *, gpus: int = 1, environment: Mapping[str, str] | None = None, say: Say
+) -> Iterator[None]:
+    """Train and test, handing back control while it waits; `run.json` has the outcome.
+
+    Closing it ends what it started; the run can then be resumed.
+    """
+    told = False
+    while True:
+        with try_lock(run.folder) as lock:
+            if lock is not None:
+                yield from _execute(run, gpus, environment or {}, say, lock)
+                return
+        if not told:
+            say('waits for another process that works on it')
+            told = True
+        yield
+
+
+def _execute(
+    run: Run, gpus: int, environment: Mapping[str, str], say: Say, lock: int
+) -> Iterator[None]:
+    state = read_state(run.folder)
+    if state.get('state') == 'done':  # by whom the lock was waited for
+        return
+    cfg = config(run)
+    state = _begin(run, state)
+    write_state(run.folder, state)
+    environment = {**environment, **settings.environment(run.fold)}
+    try:
+        if not is_trained(run, cfg):
+            found = last_checkpoint(run.folder)
+            say('trains' if found is None else f'trains on from {found.name}')
+            command = to_train(run, cfg, gpus)
+            yield from _watch(run, 'train', command, environment, state, lock)
+            state['trained'] = True
+        if last_checkpoint(run.folder) is None:
+            raise RunFailedError(f'the training left no checkpoint in {run.folder}')
+        say('is tested')
+        command = to_test(run, cfg, gpus)
+        yield from _watch(run, 'test', command, environment, state, lock)
+    except RunFailedError as error:
+        state |= {'state': 'failed', 'reason': str(error)}
+    else:
+        state |= {'state': 'done', 'checkpoint': str(checkpoint(run))}
+    state |= {'finished': now(), **of_device(run.folder)}
+    write_state(run.folder, state)
+
+
+def _begin(run: Run, earlier: dict[str, Any]) -> dict[str, Any]:
+    return {
+        'cell': run.cell.name,
+        'seed': run.seed,
+        'fold': run.fold,
+        'config': run.cell.config,
+        'loss': run.cell.loss,
+        'overrides': run.cell.overrides,
+        'checkpoint': None,
+        'state': 'running',
+        'reason': None,
+        'trained': earlier.get('trained', False),
+        'train_seconds': earlier.get('train_seconds', 0.0),
+        'test_seconds': earlier.get('test_seconds', 0.0),
+        'attempts': earlier.get('attempts', 0) + 1,
+        'peak_memory_mb': earlier.get('peak_memory_mb'),
+        'device': earlier.get('device'),
+        'started': earlier.get('started') or now(),
+        'finished': None,
+    }
+
+
+def _watch(
+    run: Run,
+    job: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    state: dict[str, Any],
+    lock: int,
+) -> Iterator[None]:
+    """Run a command to its end, noting time and memory.
+
+    Raises:
+        RunFailedError: with the end of its output.
+    """
+    output = run.folder / OUTPUT
+    with output.open('a', encoding='utf-8') as file:
+        file.write(f'$ {shown(command, environment)}\n')
+    before, begin = state[f'{job}_seconds'], time.monotonic()
+    look = beat = begin
+
+    def note() -> None:
+        state[f'{job}_seconds'] = round(before + time.monotonic() - begin, 1)
+        write_state(run.folder, state)
+
+    child = process.start(command, environment, output, lock)
+    try:
+        while child.poll() is None:
+            if time.monotonic() >= look:
+                look = time.monotonic() + LOOK
+                _measure(state, child.pid)
+            if time.monotonic() >= beat:
+                beat = time.monotonic() + BEAT
+                note()
+            yield
+    finally:
+        if child.poll() is None:
+            process.end(child)
+        note()
+    if child.returncode:
+        raise RunFailedError(
+            f'the {job} ended with status {child.returncode}:\n{last_lines(run.folder)}'
+        )
+
+
+def _measure(state: dict[str, Any], pid: int) -> None:
+    size = process.memory(pid)
+    if size is not None:
+        peak = max(state['peak_memory_mb'] or 0, size / MEGABYTE)
+        state['peak_memory_mb'] = round(peak, 1)
+
+
+def of_device(folder: Path) -> dict[str, Any]:
+    """The device, and on a GPU the peak memory there, from the training's own log."""
+    peaks = [
+        json.loads(line)['memory']
+        for path in folder.glob('*/vis_data/scalars.json')
+        for line in path.read_text('utf-8').splitlines()
+        if '"memory"' in line
+    ]
+    if not peaks:
+        return {'device': f'CPU, {os.cpu_count()} cores'}
+    logs = (path.read_text('utf-8') for path in sorted(folder.glob('*/*.log')))
+    names = [name for log in logs for name in GPU_NAME.findall(log)]
+    return {'device': names[-1] if names else 'GPU', 'peak_memory_mb': max(peaks)}

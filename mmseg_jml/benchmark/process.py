@@ -1,0 +1,80 @@
+"""Processes with all that they start: begin, measure and end them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+GRACE = 40.0  # seconds; torchrun gives its own processes 30
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], output: Path, lock: int
+) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own, which keeps the lock.
+
+    A Ctrl-C of the terminal does not reach it: whoever started it ends it.
+    """
+    with output.open('ab') as file:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its session: asked first, killed after `GRACE` seconds."""
+    _signal(process.pid, signal.SIGTERM)
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(session: int, number: int) -> None:
+    try:
+        os.killpg(session, number)
+    except ProcessLookupError:  # all have ended
+        return
+
+
+def memory(pid: int) -> int | None:
+    """Bytes that a process and its descendants hold now; None where none can tell.
+
+    Pages that several share are counted once (Linux's PSS).
+    """
+    sizes = [_proportional_size(each) for each in (pid, *_descendants(pid))]
+    found = [size for size in sizes if size is not None]
+    return sum(found) if found else None
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path('/proc', str(pid), 'task').glob('*/children'):
+        try:
+            children = [int(word) for word in path.read_text().split()]
+        except OSError:  # it has ended meanwhile
+            continue
+        for child in children:
+            found += [child, *_descendants(child)]
+    return found
+
+
+def _proportional_size(pid: int) -> int | None:
+    try:
+        text = Path('/proc', str(pid), 'smaps_rollup').read_text()
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in text.splitlines() if line.startswith('Pss:')]
+    return int(sizes[0]) * 1024 if sizes else None

@@ -1,0 +1,112 @@
+"""Runs as jobs of Slurm, by submitit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .cells import Run
+from .execution import Say, execute
+from .state import now, read_state, write_state
+
+if TYPE_CHECKING:
+    from submitit import AutoExecutor
+    from submitit.helpers import DelayedSubmission
+
+PAUSE = 0.2  # seconds between two looks at the processes of a job
+DAY = 24 * 60  # minutes
+FOLDER = 'jobs'  # what submitit writes, in the work dir
+
+
+class Job:
+    """What a job does: one run, to its end.
+
+    A job that reaches its time limit, or is preempted, is queued again and goes on.
+    """
+
+    def __init__(self, run: Run, gpus: int) -> None:
+        self.run = run
+        self.gpus = gpus
+
+    def __call__(self) -> None:
+        """Train and test."""
+        for _ in execute(self.run, gpus=self.gpus, say=print):
+            time.sleep(PAUSE)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What submitit queues again: the run finds its own checkpoint."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def make_executor(
+    work_dir: Path,
+    partition: str,
+    *,
+    gpus: int = 1,
+    options: Sequence[str] = (),
+    cluster: str = 'slurm',
+) -> AutoExecutor:
+    """What jobs are submitted to.
+
+    Args:
+        work_dir: the plan's, on a file system that the nodes share.
+        partition: Slurm's.
+        gpus: for each job.
+        options: of submitit, as 'timeout_min=600' or 'slurm_account=name'.
+        cluster: 'local' runs jobs here, which the tests do.
+
+    Raises:
+        ImportError: submitit is not installed.
+        ValueError: an option that submitit does not know, or no Slurm here.
+    """
+    try:
+        from submitit import AutoExecutor
+    except ImportError as error:
+        raise ImportError(
+            '`--slurm` needs submitit: `pip install mmseg_jml[slurm]`'
+        ) from error
+    chosen = {'gpus_per_node': gpus, 'slurm_partition': partition, 'timeout_min': DAY}
+    chosen |= _parameters(options)
+    try:
+        executor = AutoExecutor(work_dir / FOLDER, cluster=cluster)
+        executor.update_parameters(**chosen)
+    except (AssertionError, NameError, RuntimeError) as error:
+        raise ValueError(f'submitit: {error}') from error
+    return executor
+
+
+def _parameters(options: Sequence[str]) -> dict[str, Any]:
+    pairs = [option.partition('=') for option in options]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise ValueError(
+                f'`--slurm-options` must be KEY=VALUE, got {key + equals!r}'
+            )
+    return {key: int(v) if v.isdecimal() else v for key, _, v in pairs}
+
+
+def submit(executor: AutoExecutor, run: Run, *, gpus: int, say: Say) -> Iterator[None]:
+    """Run as a job; closing it cancels the job.
+
+    What the job does not say of its end, because it was ended, is written here.
+    """
+    executor.update_parameters(name=run.name.replace('/', '_'))
+    job = executor.submit(Job(run, gpus))
+    say(f'is job {job.job_id}')
+    yield
+    try:
+        while not job.done():
+            yield
+    finally:
+        if not job.done():
+            job.cancel()
+    state = read_state(run.folder)
+    if state.get('state') not in ('done', 'failed'):
+        reason = f'job {job.job_id} ended ({job.state}):\n{job.stderr() or ""}'
+        state = {'cell': run.cell.name, 'seed': run.seed, 'fold': run.fold} | state
+        state |= {'state': 'failed', 'reason': reason.strip(), 'finished': now()}
+        write_state(run.folder, state)

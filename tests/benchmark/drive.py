@@ -1,0 +1,21 @@
+"""Run a plan by the local runner, without the command line's wait for MMSegmentation.
+
+`python tests/benchmark/drive.py PLAN JOBS`.
+"""
+
+import sys
+from pathlib import Path
+
+from mmseg_jml.benchmark.execution import execute
+from mmseg_jml.benchmark.runner import Runner
+from mmseg_jml.cli.benchmark import signals_interrupt
+from tests.benchmark.stubs import runs_of
+
+if __name__ == '__main__':
+    runner = Runner(
+        runs_of(Path(sys.argv[1])),
+        lambda run, place, say: execute(run, say=say),
+        jobs=int(sys.argv[2]),
+    )
+    with signals_interrupt():
+        sys.exit(0 if runner.run() else 1)
