@@ -1,0 +1,1 @@
+"""Plans of trainings, what runs them, and the report of what they gave."""
