@@ -38,10 +38,19 @@ def read_areas(path: Path) -> PictureAreas:
     """
     with path.open(newline='', encoding='utf-8') as file:
         reader = csv.DictReader(file)
-        columns = reader.fieldnames or ()
-        classes = [
-            column.removeprefix(UNION) for column in columns if column.startswith(UNION)
-        ]
+        classes, others = (
+            tuple(
+                c.removeprefix(kind)
+                for c in reader.fieldnames or ()
+                if c.startswith(kind)
+            )
+            for kind in (UNION, INTERSECTION)
+        )
+        if classes != others:
+            raise ValueError(
+                f'{path} must have {INTERSECTION}<class> and {UNION}<class> of the '
+                f'same classes, got {others} and {classes}'
+            )
         try:
             rows = sorted(reader, key=lambda row: row['name'])
             areas = [
@@ -61,7 +70,7 @@ def read_areas(path: Path) -> PictureAreas:
     if len(set(names)) < len(names):
         twice = next(a for a, b in pairwise(names) if a == b)
         raise ValueError(f'{path} has several pictures of the name {twice!r}')
-    return PictureAreas(names, tuple(classes), *areas)
+    return PictureAreas(names, classes, *areas)
 
 
 def mismatch(first: PictureAreas, second: PictureAreas) -> str | None:

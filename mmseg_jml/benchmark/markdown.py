@@ -20,6 +20,8 @@ CAPTIONS = {
     'trade_off': 'Accuracy against calibration',
     'sweep': 'Over the swept value: means, and bands from lowest to highest run',
 }
+HOURS = 'Hours are those of the iterations, each counted once, without validation. '
+MEMORY = "Memory is the GPU's in training, or on a CPU the process's. "
 COVERED = (
     '**What the intervals cover: the pictures.** In brackets are 95 % intervals from '
     'drawing the test pictures {rounds:,} times with replacement{among}. Both '
@@ -81,11 +83,9 @@ def _remark_on_summary(findings: Findings) -> str:
     )
     if len(pictures) == 1:
         text += f'Tested on {pictures.pop()} pictures. '
-    if any(column.name == 'hours' for column in findings.columns):
-        text += (
-            'Hours are those of the iterations, each counted once, without validation '
-            'and test. '
-        )
+    names = {column.name for column in findings.columns}
+    text += HOURS if 'hours' in names else ''
+    text += MEMORY if 'memory' in names else ''
     return f'{text}All values: `runs.csv`, `summary.csv`.'
 
 
@@ -155,8 +155,10 @@ def _unfinished(findings: Findings) -> list[str]:
 
 
 def _short(reason: str) -> str:
-    line = ' '.join(reason.split())
-    return line if len(line) <= LONGEST_REASON else f'{line[:LONGEST_REASON]} …'
+    """The first and the last line, as of an error with its traceback."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    text = ' … '.join(dict.fromkeys([*lines[:1], *lines[-1:]]))
+    return text if len(text) <= LONGEST_REASON else f'{text[:LONGEST_REASON]} …'
 
 
 def _every_run(findings: Findings) -> list[str]:

@@ -84,16 +84,17 @@ def _expected(
     seeds = plan.seeds_of(cell)
     for fold in plan.folds or (None,):
         for seed in seeds:
-            names = [] if seed is None else [f'seed-{seed}']
-            if fold is not None:
-                names = [f'fold-{fold}_{name}' for name in names]
-                names += [f'fold-{fold}'] if len(seeds) == 1 else []
+            parts = {'fold': fold, 'seed': seed}
+            named = [f'{kind}-{n}' for kind, n in parts.items() if n is not None]
+            names = ['_'.join(named) or 'run']
+            # By hand a fold is trained once, without a word about the seed.
+            names += [f'fold-{fold}'] if len(seeds) == 1 and len(named) == 2 else []
             yield seed, fold, names
 
 
 def _folder(parent: Path, names: list[str]) -> Path:
     folders = [parent / name for name in names]
-    return next((folder for folder in folders if folder.is_dir()), folders[-1])
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Run:
@@ -107,7 +108,7 @@ def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Ru
         figures |= {column.name: found[0]} if found else {}
     costs = {
         'hours': training_hours(log) or _hours(record),
-        'memory': record.get('peak_memory_mb') or peak_memory(log),
+        'memory': peak_memory(log) or record.get('peak_memory_mb'),
     }
     figures |= {name: cost for name, cost in costs.items() if cost}
     return Run(

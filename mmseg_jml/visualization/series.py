@@ -12,7 +12,7 @@ COLOURS = (
     '#000000',
 )
 LINES = ('-', '--', '-.', ':')
-MARKERS = 'osD^vPXp'
+MARKERS = 'osD^vPX'  # as many as make a pair with a colour new for longest
 
 
 def colour(index: int) -> str:
