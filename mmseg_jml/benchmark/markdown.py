@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .comparison import Comparison, finished
-from .findings import Findings
+from .findings import Findings, families
 from .markdown_tables import spread, table
 from .paper_section import paper_section
 from .records import Column
@@ -22,6 +22,10 @@ CAPTIONS = {
 }
 HOURS = 'Hours are those of the iterations, each counted once, without validation. '
 MEMORY = "Memory is the GPU's in training, or on a CPU the process's. "
+CHOSEN = (
+    'The best of several looks too good on the pictures that it was chosen by: report '
+    'it on others.'
+)
 COVERED = (
     '**What the intervals cover: the pictures.** In brackets are 95 % intervals from '
     'drawing the test pictures {rounds:,} times with replacement{among}. Both '
@@ -46,7 +50,9 @@ def report_text(findings: Findings, plots: Sequence[str]) -> str:
     parts = [
         [f'# {plan.name}', *([plan.description] if plan.description else [])],
         _summary(findings),
-        _pictures(['metrics', 'trade_off', 'sweep'], plots),
+        _pictures(['metrics', 'trade_off'], plots),
+        _sweep(findings),
+        _pictures(['sweep'], plots),
         _differences(findings),
         _pictures(['differences', 'classes'], plots),
         paper_section(findings),
@@ -89,30 +95,49 @@ def _remark_on_summary(findings: Findings) -> str:
     return f'{text}All values: `runs.csv`, `summary.csv`.'
 
 
+def _sweep(findings: Findings) -> list[str]:
+    """The value of each family with the best mIoU."""
+    sweep = findings.plan.sweep
+    if sweep is None:
+        return []
+    rows = []
+    for title, family in families(findings.plan).items():
+        found = {
+            cell.swept[sweep.name]: findings.cells[cell.name].figures['mIoU']
+            for cell in family
+            if 'mIoU' in findings.cells[cell.name].figures
+        }
+        if found:
+            best, summary = max(found.items(), key=lambda item: item[1].mean)
+            number = f'{len(found)} of {len(family)}'
+            rows.append([title, str(best), spread(summary, 2), number])
+    head = ['', f'best {sweep.name}', 'mIoU (%)', 'values tried']
+    return [f'## {sweep.name}', table(head, rows), CHOSEN] if rows else []
+
+
 def _differences(findings: Findings) -> list[str]:
     if not findings.comparisons:
         return []
     columns = [column for column in findings.columns if column.keys]
-    unit = findings.repeats.removesuffix('s')
-    head = ['']
+    several = len(set(findings.baselines.values())) > 1
+    head = ['', *(['to'] if several else [])]
     for column in columns:
         head += [column.title, f'± over {findings.repeats}']
-    rows = [
-        [findings.titles[name], *_changes(found, columns)]
-        for name, found in findings.comparisons.items()
-        if found.changes
-    ]
+    rows = []
+    for name, found in findings.comparisons.items():
+        if found.changes:
+            baseline = [findings.titles[findings.baselines[name]]] if several else []
+            rows.append([findings.titles[name], *baseline, *_changes(found, columns)])
     remarks = [
         f'- {findings.titles[name]}: {found.remark}.'
         for name, found in findings.comparisons.items()
         if found.remark
     ]
-    baseline = findings.titles[findings.plan.baseline or '']
-    text = [f'## Differences to {baseline}']
+    text = [f'## Differences to {findings.baseline}']
     text += [table(head, rows)] if rows else []
     text += ['\n'.join(remarks)] if remarks else []
-    some = any(f.classes for f in findings.comparisons.values())
-    return [*text, *(_remark_on_intervals(findings, unit) if some else [])]
+    some = any(found.classes for found in findings.comparisons.values())
+    return [*text, *(_remark_on_intervals(findings) if some else [])]
 
 
 def _changes(found: Comparison, columns: Sequence[Column]) -> list[str]:
@@ -131,9 +156,10 @@ def _changes(found: Comparison, columns: Sequence[Column]) -> list[str]:
     return cells
 
 
-def _remark_on_intervals(findings: Findings, unit: str) -> list[str]:
+def _remark_on_intervals(findings: Findings) -> list[str]:
     among = ', those of each fold among themselves' if findings.plan.folds else ''
-    words = {'rounds': ROUNDS, 'among': among, 'runs': findings.repeats, 'unit': unit}
+    runs = findings.repeats
+    words = {'rounds': ROUNDS, 'among': among, 'runs': runs, 'unit': runs[:-1]}
     return [COVERED.format(**words), NOT_COVERED.format(**words)]
 
 

@@ -52,16 +52,14 @@ def _changes_beside(
     findings: Findings, paper: Table, rows: Mapping[str, str]
 ) -> list[str]:
     """What methods change, the paper's beside ours, where both have the baseline."""
-    baseline = findings.plan.baseline
-    if baseline is None or baseline not in rows:
-        return []
     columns = _shared_columns(findings, paper, rows)
-    before = paper.rows[rows[baseline]]
     lines = []
     for name, found in findings.comparisons.items():
-        if name not in rows:
+        baseline = findings.baselines[name]
+        if name not in rows or baseline not in rows:
             continue
-        after, line = paper.rows[rows[name]], [findings.titles[name]]
+        before, after = paper.rows[rows[baseline]], paper.rows[rows[name]]
+        line = [findings.titles[name]]
         for column in columns:
             ours = found.changes.get(column.name)
             line.append('' if ours is None else f'{ours.value:+.2f}')
@@ -69,7 +67,7 @@ def _changes_beside(
             theirs = after[column.name].mean - before[column.name].mean if both else 0
             line.append(f'{theirs:+.2f}' if both else '')
         lines.append(line)
-    title = f'The same as differences to {findings.titles[baseline]}:'
+    title = f'The same as differences to {findings.baseline}:'
     return [title, table(_twice(columns), lines)] if lines else []
 
 

@@ -13,13 +13,15 @@ from ..visualization.bars import Bar, bar_panels
 from ..visualization.trade_off import trade_off
 from .comparison import finished
 from .curves import curve_panels
-from .findings import Findings
+from .findings import Findings, families
 from .plan import Cell, Sweep
 from .records import Column
 
 INTERVAL = '95 % interval over pictures'
 CURVES = ('mIoU', 'loss')
-MOST_CLASSES = 40  # in a picture
+# More in one picture cannot be told apart.
+MOST_CLASSES = 40
+MOST_CURVES = 16
 
 
 def draw_plots(findings: Findings) -> dict[str, Figure]:
@@ -82,12 +84,8 @@ def _differences(findings: Findings) -> Figure | None:
         interval=INTERVAL,
         points=f'runs of {_one(findings)}',
         signed=True,
-        title=f'difference to {_baseline(findings)}',
+        title=f'difference to {findings.baseline}',
     )
-
-
-def _baseline(findings: Findings) -> str:
-    return findings.titles[findings.plan.baseline or '']
 
 
 def _classes(findings: Findings) -> Figure | None:
@@ -99,7 +97,7 @@ def _classes(findings: Findings) -> Figure | None:
     if not changes:
         return None
     names = list(dict.fromkeys(c for found in changes.values() for c in found))
-    shown, title = names, f'IoU (%) of each class: difference to {_baseline(findings)}'
+    shown, title = names, f'IoU (%) of each class: difference to {findings.baseline}'
     if len(names) > MOST_CLASSES:
         largest = {
             c: max(abs(found[c].value) for found in changes.values() if c in found)
@@ -122,6 +120,9 @@ def _curves(findings: Findings) -> Figure | None:
         findings.titles[name]: [run.log for run in finished(runs)]
         for name, runs in findings.runs.items()
     }
+    logs = {name: of_cell for name, of_cell in logs.items() if of_cell}
+    if len(logs) > MOST_CURVES:
+        return None
     panels = curve_panels(logs, CURVES)
     titles = {'mIoU': 'mIoU (%) in validation', 'loss': 'training loss'}
     if not panels:
@@ -151,33 +152,22 @@ def _sweep(findings: Findings) -> Figure | None:
     sweep = findings.plan.sweep
     if sweep is None:
         return None
-    families: dict[str, list[Cell]] = {}
-    for cell in findings.plan.cells:
-        if sweep.name in cell.swept:
-            families.setdefault(_family(cell, sweep), []).append(cell)
+    levels = [cell.name for cell in findings.plan.cells if sweep.name not in cell.swept]
     panels = {}
     for column in _measured(findings):
         bands = {
-            family: _band(findings, sweep, cells, column)
-            for family, cells in families.items()
+            title: _band(findings, sweep, family, column)
+            for title, family in families(findings.plan).items()
         }
-        bands = {family: band for family, band in bands.items() if len(band.x)}
-        levels = {
-            findings.titles[cell.name]: findings.cells[cell.name]
-            .figures[column.name]
-            .mean
-            for cell in findings.plan.cells
-            if sweep.name not in cell.swept
-            and column.name in findings.cells[cell.name].figures
+        bands = {title: band for title, band in bands.items() if len(band.x)}
+        across = {
+            findings.titles[name]: findings.cells[name].figures[column.name].mean
+            for name in levels
+            if column.name in findings.cells[name].figures
         }
         if bands:
-            panels[column.title] = Panel(bands, sweep.name, _ticks(sweep), levels)
+            panels[column.title] = Panel(bands, sweep.name, _ticks(sweep), across)
     return band_panels(panels) if panels else None
-
-
-def _family(cell: Cell, sweep: Sweep) -> str:
-    """What is common to the cells that differ in the swept value alone."""
-    return cell.title.removesuffix(f', {sweep.name} {cell.swept[sweep.name]}')
 
 
 def _ticks(sweep: Sweep) -> list[str] | None:
@@ -187,11 +177,11 @@ def _ticks(sweep: Sweep) -> list[str] | None:
     return list(map(str, sweep.values))
 
 
-def _band(findings: Findings, sweep: Sweep, cells: list[Cell], column: Column) -> Band:
+def _band(findings: Findings, sweep: Sweep, family: list[Cell], column: Column) -> Band:
     """A family's values over the swept one, each over the runs that are finished."""
     values: dict[float, list[float]] = {}
     named = _ticks(sweep) is not None
-    for cell in cells:
+    for cell in family:
         value = cell.swept[sweep.name]
         found = _values(findings, cell.name, column)
         if found:

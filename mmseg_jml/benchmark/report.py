@@ -117,8 +117,8 @@ def _summary_rows(findings: Findings) -> Iterator[list[Any]]:
 
 
 def _difference_rows(findings: Findings) -> Iterator[list[Any]]:
-    baseline = findings.plan.baseline
     for name, found in findings.comparisons.items():
+        baseline = findings.baselines[name]
         rows: dict[str, Estimate] = {**found.changes}
         rows |= {f'IoU.{c}': change for c, change in found.classes.items()}
         for metric, change in rows.items():

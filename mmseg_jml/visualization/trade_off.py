@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from .series import colour, marker
 
-SIZE = (5.6, 4.2)  # inches
+WIDTH, HEIGHT, NAME_HEIGHT = 5.6, 4.2, 0.22  # inches
 
 
 def trade_off(
@@ -29,7 +29,8 @@ def trade_off(
     """
     if not kinds or not all(kinds.values()):
         raise ValueError('`kinds` must hold at least one, each with runs')
-    figure = Figure(figsize=SIZE, dpi=130, layout='constrained')
+    size = (WIDTH, max(HEIGHT, NAME_HEIGHT * (len(kinds) + 1)))
+    figure = Figure(figsize=size, dpi=130, layout='constrained')
     axes = figure.subplots()
     for index, (name, runs) in enumerate(kinds.items()):
         x, y = zip(*runs, strict=True)

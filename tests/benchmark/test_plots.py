@@ -62,6 +62,14 @@ def test_of_many_classes_those_that_change_most_are_drawn(
     assert list(shown['BLS, epsilon 0.5']) == [largest]
 
 
+def test_curves_that_cannot_be_told_apart_are_not_drawn(work_dir, undrawn, monkeypatch):
+    findings = gather(make_plan(), work_dir)
+    monkeypatch.setattr(plots, 'MOST_CURVES', 3)
+    assert 'curves' in draw_plots(findings)
+    monkeypatch.setattr(plots, 'MOST_CURVES', 2)
+    assert 'curves' not in draw_plots(findings)
+
+
 def test_a_trade_off_has_a_point_for_each_run(work_dir, undrawn):
     shown = draw_plots(gather(make_plan(), work_dir))['trade_off']
     assert {name: len(points) for name, points in shown.items()} == {

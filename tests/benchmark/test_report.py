@@ -214,6 +214,22 @@ def test_a_plan_without_a_table_of_the_paper_does_not_speak_of_it(work_dir):
     assert 'paper' not in write_report(make_plan(), work_dir).read_text('utf-8')
 
 
+def test_each_model_of_a_table_is_compared_with_its_own_baseline(work_dir):
+    rows = {'ce': 'M2/CE', 'jml': 'M3/CE', 'dice': 'M3/JML', 'other': 'M2/JML'}
+    cells = [
+        Cell(name=name, title=name, config='a.py', paper=row)
+        for name, row in rows.items()
+    ]
+    text = write_report(paper_plan(cells=tuple(cells)), work_dir).read_text('utf-8')
+    assert '## Differences to the baseline' in text
+    assert '| dice | jml |' in text
+    differences = read_csv(work_dir / 'report' / 'differences.csv')
+    pairs = {(row['cell'], row['baseline']) for row in differences}
+    assert pairs == {('dice', 'jml'), ('other', 'ce')}
+    # 72.35 - 70.14
+    assert '| +2.21 |' in text
+
+
 def test_an_unknown_table_does_not_cost_the_report(work_dir):
     text = write_report(paper_plan(paper='table0'), work_dir).read_text('utf-8')
     assert "There are none: `paper` must be one of ['table1'," in text
@@ -223,6 +239,21 @@ def test_an_unknown_table_does_not_cost_the_report(work_dir):
 def test_a_curve_of_the_paper_says_that_it_has_no_figures(work_dir):
     text = write_report(paper_plan(paper='figure5'), work_dir).read_text('utf-8')
     assert 'The paper shows these as curves without figures' in text
+
+
+def test_a_sweep_names_the_best_value_of_each_family(work_dir):
+    swept = {'ce': ('a', 0.1), 'jml': ('a', 0.5), 'dice': ('b', 0.1)}
+    cells = [
+        Cell(name=name, title=f'{family}, eps {v}', config='a.py', swept={'eps': v})
+        for name, (family, v) in swept.items()
+    ]
+    plan = make_plan(cells=tuple(cells), sweep=Sweep(name='eps', values=(0.1, 0.5)))
+    text = write_report(plan, work_dir).read_text(encoding='utf-8')
+    section = text[text.index('## eps') : text.index('## Differences')]
+    assert '| a | 0.5 |' in section
+    assert '| 2 of 2 |' in section
+    assert '| b | 0.1 |' in section
+    assert 'looks too good on the pictures' in section
 
 
 def test_an_error_leaves_the_report_that_was_there(work_dir, monkeypatch):
