@@ -27,6 +27,11 @@ def make_plan(rows, baseline):
             {'c': 'b', 'd': 'a'},
         ),
         ({'a': 'CE', 'b': 'JML'}, 'a', {'b': 'a'}),
+        (
+            {'a': 'student/T1', 'b': 'student/T2', 'c': 'teacher/T1'},
+            'a',
+            {'b': 'a'},
+        ),
     ],
 )
 def test_a_cell_is_compared_with_the_baseline_of_its_model(rows, baseline, expected):

@@ -8,6 +8,7 @@ from mmseg_jml.benchmark.paper import FILE, read_table
 from tests.processes import ROOT
 
 TABLES = [f'table{number}' for number in range(1, 10)]
+PLANS = sorted((ROOT / 'benchmarks' / 'plans').glob('*.yml'))
 GRID = {'table1': 'cityscapes', 'table2': 'voc12aug', 'table3': 'deepglobe'}
 
 
@@ -73,6 +74,13 @@ def test_the_grid_of_configs_shows_the_same_figures(name):
     }
     written = yaml.safe_load(FILE.read_text(encoding='utf-8'))['tables'][name]['rows']
     assert shown == written
+
+
+@pytest.mark.parametrize('plan', PLANS, ids=lambda path: path.name)
+def test_each_row_that_a_plan_names_is_in_its_table(plan):
+    found = yaml.safe_load(plan.read_text(encoding='utf-8'))
+    rows = {cell.get('paper') for cell in found.get('cells', {}).values()} - {None}
+    assert not rows or rows <= set(read_table(found['paper']).rows)
 
 
 def test_an_unknown_table_is_refused():
