@@ -161,14 +161,20 @@ def _changes_of_means(
 ) -> dict[str, Estimate]:
     changes = {}
     for column in COLUMNS:
-        values = [
-            [run.figures[column.name] for run in each if column.name in run.figures]
-            for each in (runs, baseline)
-        ]
-        if all(values):
-            mine, other = (summarize(each).mean for each in values)
+        mine, other = (_mean_of_folds(each, column.name) for each in (runs, baseline))
+        if mine is not None and other is not None:
             changes[column.name] = Estimate(mine - other)
     return changes
+
+
+def _mean_of_folds(runs: Sequence[Run], column: str) -> float | None:
+    """The mean over folds of the means over their runs: folds are not alike."""
+    folds: dict[int | None, list[float]] = {}
+    for run in runs:
+        if column in run.figures:
+            folds.setdefault(run.fold, []).append(run.figures[column])
+    means = [summarize(values).mean for values in folds.values()]
+    return summarize(means).mean if means else None
 
 
 def _changes_of_runs(

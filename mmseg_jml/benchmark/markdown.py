@@ -39,8 +39,8 @@ NOT_COVERED = (
     '**What they do not cover: the training.** Another seed gives another model. "± '
     'over {runs}" is the standard deviation (n - 1) of the differences between runs '
     'of the same {unit}. The mean of n of them is uncertain by about that divided by '
-    '√n, and for few runs the standard deviation is itself a guess. A difference '
-    'that is small beside it says nothing, whatever its interval.'
+    '√n; of few runs the standard deviation is itself a guess, of one it is unknown. '
+    'A difference that is small beside it says nothing, whatever its interval.'
 )
 
 

@@ -65,8 +65,9 @@ class Estimate(NamedTuple):
 class Measures(NamedTuple):
     """In per cent, first of the pictures as they are, then of each round.
 
-    A mean over runs: of each run its own measure is taken, from the sums over its
-    pictures. NaN is a class without a pixel, labelled or predicted, in any run.
+    Of each run its own measure is taken, from the sums over its pictures; then the mean
+    over the runs of a fold, and over folds. NaN is a class without a pixel, labelled or
+    predicted, in any run.
     """
 
     accuracy: Tensor  # (1 + rounds,)
@@ -94,12 +95,16 @@ def resampled_measures(runs: RunsByFold, *, rounds: int = ROUNDS) -> Measures:
         raise ValueError('`runs` must hold at least one run, got none')
     if min(sizes.values()) < 2:
         rounds = 0
-    found = []
+    folds = []
     for fold, pictures in sizes.items():
         # Seeded alike the folds would be drawn alike, and would not average out.
         counts = _counts(pictures, rounds, seed=fold or 0)
-        found += [_of_run(areas, counts) for areas in runs[fold]]
-    accuracy, miou, iou = map(torch.stack, zip(*found, strict=True))
+        folds.append(_mean([_of_run(areas, counts) for areas in runs[fold]]))
+    return _mean(folds)
+
+
+def _mean(measures: Sequence[Measures]) -> Measures:
+    accuracy, miou, iou = map(torch.stack, zip(*measures, strict=True))
     return Measures(accuracy.mean(0), miou.mean(0), iou.nanmean(0))
 
 

@@ -140,3 +140,17 @@ def test_folds_are_compared_where_both_have_them(tmp_path, read):
     assert len(found.of_runs['mIoU']) == 2
     assert found.changes['mIoU'].low is not None
     assert summarize_cell(b, counts).pictures == 60
+
+
+def test_a_fold_with_fewer_seeds_weighs_as_much_as_another(tmp_path, read):
+    # One method, of which a seed is missing in fold 1 of `b`.
+    for cell, seeds in (('a', (0, 1)), ('b', (0,))):
+        for fold in range(2):
+            for seed in (0, 1) if fold == 0 else seeds:
+                areas = areas_of(fold, skill=0.6 + 0.3 * fold)
+                folder = tmp_path / cell / f'fold-{fold}_seed-{seed}'
+                write_run(folder, areas, ece=1 + fold)
+    a, b, counts = read(folds=(0, 1))
+    found = compare(b, a, counts)
+    assert found.changes['mIoU'] == (0, 0, 0)
+    assert found.changes['ECE'].value == 0

@@ -42,14 +42,13 @@ def class_iou(pictures: Sequence[Picture], counts: Sequence[int], c: int) -> flo
 
 
 def mean_over_runs(measure, folds, counts, round_index: int) -> float:
-    """The mean over the runs of all folds; each fold has its own draws.
+    """The mean over folds of the mean over a fold's runs; each fold has its own draws.
 
     folds: of each fold the runs, each a list of pictures; counts: of each fold
     (rounds, pictures).
     """
-    values = [
-        measure(run, drawn[round_index])
-        for runs, drawn in zip(folds, counts, strict=True)
-        for run in runs
-    ]
-    return sum(values) / len(values)
+    means = []
+    for runs, drawn in zip(folds, counts, strict=True):
+        values = [measure(run, drawn[round_index]) for run in runs]
+        means.append(sum(values) / len(values))
+    return sum(means) / len(means)
