@@ -14,6 +14,7 @@ COMMANDS = (
     'predict',
     'calibrate',
     'plot-calibration',
+    'plot-runs',
     'teacher-report',
     'export',
     'benchmark',
@@ -30,6 +31,7 @@ commands:
   calibrate CONFIG CHECKPOINT ...
                               fit a temperature on held-out pictures, write a config
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
+  plot-runs WORK_DIR ...      training curves of runs, and their mean over seeds
   teacher-report CONFIG CHECKPOINT ...
                               measure a model as a teacher, and how soft it is
   export CONFIG CHECKPOINT OUT ...
@@ -67,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .cli.plot_calibration import run_plot
 
         return run_plot(args.rest, prog=prog)
+    if args.command == 'plot-runs':
+        from .cli.plot_runs import run_plot_runs
+
+        return run_plot_runs(args.rest, prog=prog)
     if args.command == 'teacher-report':
         from .cli.teacher_report import run_teacher_report
 

@@ -74,3 +74,7 @@ def test_a_wheel_trains_a_shipped_config(site, tmp_path):
     done = run_python(*train, *options, cwd=tmp_path, path=[site])
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'run' / 'iter_2.pth').is_file()
+
+
+def test_the_papers_figures_travel_in_the_wheel(site):
+    assert (site / 'mmseg_jml' / 'benchmark' / 'paper.yml').is_file()

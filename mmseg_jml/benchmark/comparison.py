@@ -1,0 +1,194 @@
+"""Cells summed up over their runs, and compared with a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from .areas import PictureAreas, mismatch, read_areas
+from .records import COLUMNS, Run
+from .statistics import (
+    Estimate,
+    RunsByFold,
+    Summary,
+    estimate,
+    resampled_measures,
+    summarize,
+)
+
+# What a run's counts of pictures are, or why there are none.
+Counts = Mapping[Path, PictureAreas | str]
+
+
+@dataclass(frozen=True)
+class CellSummary:
+    """What the finished runs of a cell gave."""
+
+    figures: Mapping[str, Summary]  # by column
+    intervals: Mapping[str, Estimate]  # of Acc and mIoU, over pictures
+    pictures: int  # of all folds; 0 where they were not counted
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A cell less the baseline."""
+
+    changes: Mapping[str, Estimate] = field(default_factory=dict)  # by column
+    of_runs: Mapping[str, list[float]] = field(default_factory=dict)  # by column
+    classes: Mapping[str, Estimate] = field(default_factory=dict)  # IoU
+    remark: str = ''  # what is left out, and why
+
+
+def finished(runs: Sequence[Run]) -> list[Run]:
+    """The runs that count."""
+    return [run for run in runs if run.state == 'done']
+
+
+def read_counts(runs: Sequence[Run]) -> Counts:
+    """The counts of each picture of the finished runs, by the run's folder."""
+    return {run.folder: _read_counts(run) for run in finished(runs)}
+
+
+def _read_counts(run: Run) -> PictureAreas | str:
+    if run.areas is None:
+        return (
+            f'{run.cell}, {run.name} has no counts of its pictures: test it with '
+            'CalibrationMetric(per_image_csv=True)'
+        )
+    try:
+        return read_areas(run.areas)
+    except (OSError, ValueError) as error:
+        return f'{run.cell}, {run.name}: {error}'
+
+
+def summarize_cell(runs: Sequence[Run], counts: Counts) -> CellSummary:
+    """Every figure that a finished run has; intervals where all have counts."""
+    runs = finished(runs)
+    figures: dict[str, Summary] = {}
+    for column in COLUMNS:
+        values = [
+            run.figures[column.name] for run in runs if column.name in run.figures
+        ]
+        figures |= {column.name: summarize(values)} if values else {}
+    if not runs or _uncounted(runs, counts) or _differ(_by_fold(runs, counts)):
+        return CellSummary(figures, {}, 0)
+    areas = _by_fold(runs, counts)
+    measures = resampled_measures(areas)
+    pictures = sum(len(of_fold[0].names) for of_fold in areas.values())
+    drawn = {'Acc': measures.accuracy, 'mIoU': measures.miou}
+    return CellSummary(figures, _estimates(drawn), pictures)
+
+
+def compare(runs: Sequence[Run], baseline: Sequence[Run], counts: Counts) -> Comparison:
+    """The differences of a cell's runs to a baseline's, over the folds of both.
+
+    Nothing is compared where runs were not tested on the same pictures; without counts
+    of pictures a difference has no interval.
+    """
+    folds = {run.fold for run in finished(runs)}
+    folds &= {run.fold for run in finished(baseline)}
+    remark = _lost_folds([*runs, *baseline], folds)
+    if not folds:
+        return Comparison(remark='no run of both is finished')
+    runs = [run for run in finished(runs) if run.fold in folds]
+    baseline = [run for run in finished(baseline) if run.fold in folds]
+    of_runs = _changes_of_runs(runs, baseline)
+    changes = _changes_of_means(runs, baseline)
+    uncounted = _uncounted([*runs, *baseline], counts)
+    if uncounted:
+        why = f'no intervals, and not known to be of the same test: {uncounted}'
+        return Comparison(
+            changes, of_runs, remark='; '.join(filter(None, (remark, why)))
+        )
+    areas = _by_fold([*runs, *baseline], counts)
+    reason = _differ(areas)
+    if reason:
+        return Comparison(remark=f'not compared: {reason}')
+    mine, other = (
+        resampled_measures(_by_fold(each, counts)) for each in (runs, baseline)
+    )
+    changes |= _estimates(
+        {'Acc': mine.accuracy - other.accuracy, 'mIoU': mine.miou - other.miou}
+    )
+    classes = next(iter(areas.values()))[0].classes
+    of_class = dict(zip(classes, (mine.iou - other.iou).unbind(1), strict=True))
+    return Comparison(changes, of_runs, _estimates(of_class), remark)
+
+
+def _estimates(values: Mapping[str, Tensor]) -> dict[str, Estimate]:
+    """Those that have a value."""
+    found = {name: estimate(each) for name, each in values.items()}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _uncounted(runs: Sequence[Run], counts: Counts) -> str:
+    """Why one of the runs has no counts of its pictures; empty where all have."""
+    reasons = (counts[run.folder] for run in runs)
+    return next((reason for reason in reasons if isinstance(reason, str)), '')
+
+
+def _by_fold(
+    runs: Sequence[Run], counts: Counts
+) -> dict[int | None, list[PictureAreas]]:
+    found: dict[int | None, list[PictureAreas]] = {}
+    for run in runs:
+        areas = counts[run.folder]
+        if not isinstance(areas, str):
+            found.setdefault(run.fold, []).append(areas)
+    return found
+
+
+def _differ(areas: RunsByFold) -> str | None:
+    """Why the runs of a fold are not of the same pictures."""
+    for of_fold in areas.values():
+        for other in of_fold[1:]:
+            reason = mismatch(of_fold[0], other)
+            if reason:
+                return reason
+    return None
+
+
+def _lost_folds(runs: Sequence[Run], folds: set[int | None]) -> str:
+    lost = sorted({run.fold for run in runs if run.fold is not None} - folds)
+    return f'without fold {", ".join(map(str, lost))}' if lost else ''
+
+
+def _changes_of_means(
+    runs: Sequence[Run], baseline: Sequence[Run]
+) -> dict[str, Estimate]:
+    changes = {}
+    for column in COLUMNS:
+        mine, other = (_mean_of_folds(each, column.name) for each in (runs, baseline))
+        if mine is not None and other is not None:
+            changes[column.name] = Estimate(mine - other)
+    return changes
+
+
+def _mean_of_folds(runs: Sequence[Run], column: str) -> float | None:
+    """The mean over folds of the means over their runs: folds are not alike."""
+    folds: dict[int | None, list[float]] = {}
+    for run in runs:
+        if column in run.figures:
+            folds.setdefault(run.fold, []).append(run.figures[column])
+    means = [summarize(values).mean for values in folds.values()]
+    return summarize(means).mean if means else None
+
+
+def _changes_of_runs(
+    runs: Sequence[Run], baseline: Sequence[Run]
+) -> dict[str, list[float]]:
+    """The differences between two runs of the same seed and fold."""
+    partners = {(run.fold, run.seed): run.figures for run in baseline}
+    found: dict[str, list[float]] = {}
+    for column in COLUMNS:
+        changes = [
+            run.figures[column.name] - other[column.name]
+            for run in runs
+            for other in [partners.get((run.fold, run.seed), {})]
+            if column.name in run.figures and column.name in other
+        ]
+        found |= {column.name: changes} if changes else {}
+    return found

@@ -1,0 +1,102 @@
+"""The log of a training as MMEngine leaves it: one folder for each attempt."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SCALARS = 'vis_data/scalars.json'
+SECONDS_PER_HOUR = 3600
+
+Line = dict[str, Any]
+
+
+class Log(NamedTuple):
+    """The lines of one training, by step; no step is there twice.
+
+    Training lines are stepped by iteration. Those of validation are too, or by epoch if
+    the training lines name one.
+    """
+
+    train: list[Line]
+    val: list[Line]
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether the steps of validation are epochs."""
+        return any('epoch' in line for line in self.train)
+
+
+def read_log(work_dir: Path) -> Log:
+    """The log of all attempts at the training of a work dir.
+
+    A resumed attempt repeats what came after the checkpoint that it began with: what it
+    logged takes the place of what the earlier ones had from there on.
+
+    >>> read_log(Path('nowhere'))
+    Log(train=[], val=[])
+    """
+    log = Log([], [])
+    # Folders are named by the time of their attempt.
+    for path in sorted(work_dir.glob(f'*/{SCALARS}')):
+        log = _continue(log, _read_lines(path))
+    return log
+
+
+def _continue(earlier: Log, lines: Sequence[Line]) -> Log:
+    # MMEngine names the iteration in training lines alone.
+    train = sorted((line for line in lines if 'iter' in line), key=_step)
+    val = sorted((line for line in lines if 'iter' not in line), key=_step)
+    kept, validated = earlier
+    if train:
+        first = train[0]
+        kept = [line for line in kept if line['step'] < first['step']]
+        begin = first.get('epoch', first['step'])
+        validated = [line for line in validated if line['step'] < begin]
+    return Log([*kept, *train], [*validated, *val])
+
+
+def _step(line: Line) -> int:
+    return line['step']
+
+
+def _read_lines(path: Path) -> list[Line]:
+    """Lines with a step; a killed process leaves half of a last one, which is none."""
+    lines = []
+    for text in path.read_text(encoding='utf-8').splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and 'step' in line:
+            # `log_with_hierarchy` puts the mode in front.
+            lines.append(
+                {
+                    key.removeprefix('train/').removeprefix('val/'): value
+                    for key, value in line.items()
+                }
+            )
+    return lines
+
+
+def training_hours(log: Log) -> float | None:
+    """Hours of the iterations, each counted once, without validation.
+
+    A line has the mean seconds of an iteration; it stands for those since the line
+    before.
+
+    >>> lines = [{'step': 50, 'time': 2.0}, {'step': 100, 'time': 5.2}]
+    >>> training_hours(Log(lines, []))
+    0.1
+    """
+    seconds, before = 0.0, 0
+    for line in log.train:
+        if 'time' in line:
+            seconds += line['time'] * (line['step'] - before)
+            before = line['step']
+    return seconds / SECONDS_PER_HOUR if before else None
+
+
+def peak_memory(log: Log) -> float | None:
+    """The most megabytes of the accelerator that a line names."""
+    return max((line['memory'] for line in log.train if 'memory' in line), default=None)

@@ -1,0 +1,208 @@
+"""What a report says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .comparison import Comparison, finished
+from .findings import Findings, families
+from .markdown_tables import spread, table
+from .paper_section import paper_section
+from .records import Column
+from .statistics import ROUNDS, summarize
+
+LONGEST_REASON = 300  # characters
+CAPTIONS = {
+    'metrics': 'Means from zero, with the runs that they are the mean of',
+    'differences': 'Differences to the baseline',
+    'classes': 'Differences of classes',
+    'curves': 'Training: means, and bands from lowest to highest run',
+    'trade_off': 'Accuracy against calibration',
+    'sweep': 'Over the swept value: means, and bands from lowest to highest run',
+}
+HOURS = 'Hours are those of the iterations, each counted once, without validation. '
+MEMORY = "Memory is the GPU's in training, or on a CPU the process's. "
+CHOSEN = (
+    'The best of several looks too good on the pictures that it was chosen by: report '
+    'it on others.'
+)
+COVERED = (
+    '**What the intervals cover: the pictures.** In brackets are 95 % intervals from '
+    'drawing the test pictures {rounds:,} times with replacement{among}. Both '
+    'methods see the same draw; each run has its own mIoU (or Acc) of the drawn '
+    'pictures, which is averaged over {runs}. They say how much of a difference may '
+    'be due to the choice of these test pictures. Pictures are taken for '
+    'independent: frames of one drive are not, and then the true interval is wider. '
+    'ECE and BECE have none: no sums over a picture are kept for them.'
+)
+NOT_COVERED = (
+    '**What they do not cover: the training.** Another seed gives another model. "± '
+    'over {runs}" is the standard deviation (n - 1) of the differences between runs '
+    'of the same {unit}. The mean of n of them is uncertain by about that divided by '
+    '√n; of few runs the standard deviation is itself a guess, of one it is unknown. '
+    'A difference that is small beside it says nothing, whatever its interval.'
+)
+
+
+def report_text(findings: Findings, plots: Sequence[str]) -> str:
+    """The report as Markdown; `plots` are the pictures that lie beside it."""
+    plan = findings.plan
+    parts = [
+        [f'# {plan.name}', *([plan.description] if plan.description else [])],
+        _summary(findings),
+        _pictures(['metrics', 'trade_off'], plots),
+        _sweep(findings),
+        _pictures(['sweep'], plots),
+        _differences(findings),
+        _pictures(['differences', 'classes'], plots),
+        paper_section(findings),
+        ['## Training', *_pictures(['curves'], plots)] if 'curves' in plots else [],
+        _unfinished(findings),
+        _every_run(findings),
+    ]
+    return '\n\n'.join(block for part in parts for block in part) + '\n'
+
+
+def _pictures(names: Sequence[str], plots: Sequence[str]) -> list[str]:
+    return [f'![{CAPTIONS[name]}]({name}.png)' for name in names if name in plots]
+
+
+def _summary(findings: Findings) -> list[str]:
+    rows = []
+    for name, cell in findings.cells.items():
+        runs = findings.runs[name]
+        cells = [
+            spread(cell.figures.get(column.name), column.digits)
+            for column in findings.columns
+        ]
+        done = f'{len(finished(runs))} of {len(runs)}'
+        rows.append([findings.titles[name], done, *cells])
+    head = ['', 'runs', *(column.title for column in findings.columns)]
+    return ['## Results', table(head, rows), _remark_on_summary(findings)]
+
+
+def _remark_on_summary(findings: Findings) -> str:
+    pictures = {cell.pictures for cell in findings.cells.values()} - {0}
+    text = (
+        f'Mean ± standard deviation over {findings.repeats} (n - 1; one run has none), '
+        'in brackets the maximum. '
+    )
+    if len(pictures) == 1:
+        text += f'Tested on {pictures.pop()} pictures. '
+    names = {column.name for column in findings.columns}
+    text += HOURS if 'hours' in names else ''
+    text += MEMORY if 'memory' in names else ''
+    return f'{text}All values: `runs.csv`, `summary.csv`.'
+
+
+def _sweep(findings: Findings) -> list[str]:
+    """The value of each family with the best mIoU."""
+    sweep = findings.plan.sweep
+    if sweep is None:
+        return []
+    rows = []
+    for title, family in families(findings.plan).items():
+        found = {
+            cell.swept[sweep.name]: findings.cells[cell.name].figures['mIoU']
+            for cell in family
+            if 'mIoU' in findings.cells[cell.name].figures
+        }
+        if found:
+            best, summary = max(found.items(), key=lambda item: item[1].mean)
+            number = f'{len(found)} of {len(family)}'
+            rows.append([title, str(best), spread(summary, 2), number])
+    head = ['', f'best {sweep.name}', 'mIoU (%)', 'values tried']
+    return [f'## {sweep.name}', table(head, rows), CHOSEN] if rows else []
+
+
+def _differences(findings: Findings) -> list[str]:
+    if not findings.comparisons:
+        return []
+    columns = [column for column in findings.columns if column.keys]
+    several = len(set(findings.baselines.values())) > 1
+    head = ['', *(['to'] if several else [])]
+    for column in columns:
+        head += [column.title, f'± over {findings.repeats}']
+    rows = []
+    for name, found in findings.comparisons.items():
+        if found.changes:
+            baseline = [findings.titles[findings.baselines[name]]] if several else []
+            rows.append([findings.titles[name], *baseline, *_changes(found, columns)])
+    remarks = [
+        f'- {findings.titles[name]}: {found.remark}.'
+        for name, found in findings.comparisons.items()
+        if found.remark
+    ]
+    text = [f'## Differences to {findings.baseline}']
+    text += [table(head, rows)] if rows else []
+    text += ['\n'.join(remarks)] if remarks else []
+    some = any(found.classes for found in findings.comparisons.values())
+    return [*text, *(_remark_on_intervals(findings) if some else [])]
+
+
+def _changes(found: Comparison, columns: Sequence[Column]) -> list[str]:
+    cells = []
+    for column in columns:
+        change = found.changes.get(column.name)
+        if change is None:
+            cells += ['', '']
+            continue
+        text = f'{change.value:+.2f}'
+        if change.low is not None:
+            text += f' [{change.low:+.2f}, {change.high:+.2f}]'
+        values = found.of_runs.get(column.name)
+        std = summarize(values).std if values else None
+        cells += [text, '' if std is None else f'{std:.2f} (n = {len(values or ())})']
+    return cells
+
+
+def _remark_on_intervals(findings: Findings) -> list[str]:
+    among = ', those of each fold among themselves' if findings.plan.folds else ''
+    runs = findings.repeats
+    words = {'rounds': ROUNDS, 'among': among, 'runs': runs, 'unit': runs[:-1]}
+    return [COVERED.format(**words), NOT_COVERED.format(**words)]
+
+
+def _unfinished(findings: Findings) -> list[str]:
+    rows = [
+        [findings.titles[name], run.name, run.state, _short(run.reason)]
+        for name, runs in findings.runs.items()
+        for run in runs
+        if run.state != 'done'
+    ]
+    if not rows:
+        return []
+    count = sum(map(len, findings.runs.values()))
+    return [
+        '## Not finished',
+        f'{len(rows)} of {count} runs are in no figure above:',
+        table(['', 'run', 'state', 'reason'], rows),
+    ]
+
+
+def _short(reason: str) -> str:
+    """The first and the last line, as of an error with its traceback."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    text = ' … '.join(dict.fromkeys([*lines[:1], *lines[-1:]]))
+    return text if len(text) <= LONGEST_REASON else f'{text[:LONGEST_REASON]} …'
+
+
+def _every_run(findings: Findings) -> list[str]:
+    rows = []
+    for name, runs in findings.runs.items():
+        for run in finished(runs):
+            values = [
+                f'{run.figures[column.name]:.{column.digits}f}'
+                if column.name in run.figures
+                else ''
+                for column in findings.columns
+            ]
+            rows.append([findings.titles[name], run.name, *values])
+    if not rows:
+        return []
+    head = ['', 'run', *(column.title for column in findings.columns)]
+    return [
+        f'<details><summary>Every finished run ({len(rows)})</summary>',
+        table(head, rows),
+        '</details>',
+    ]

@@ -1,0 +1,38 @@
+import pytest
+
+from mmseg_jml.benchmark.findings import baselines_of
+from mmseg_jml.benchmark.plan import Cell, Plan
+
+
+def make_plan(rows, baseline):
+    cells = [Cell(name=n, title=n, config='a.py', paper=row) for n, row in rows.items()]
+    return Plan(name='plan', cells=tuple(cells), baseline=baseline)
+
+
+@pytest.mark.parametrize(
+    ('rows', 'baseline', 'expected'),
+    [
+        ({'a': None, 'b': None, 'c': 'M0/CE'}, 'a', {'b': 'a', 'c': 'a'}),
+        ({'a': None, 'b': None}, None, {}),
+        (
+            {'a': 'M2/CE', 'b': 'M2/JML', 'c': 'M0/CE', 'd': 'M0/JML'},
+            'a',
+            {'b': 'a', 'd': 'c'},
+        ),
+        # Without a baseline of its own a model has the plan's.
+        ({'a': 'M2/CE', 'b': 'M0/JML', 'c': None}, 'a', {'b': 'a', 'c': 'a'}),
+        (
+            {'a': 'CS/R18/CWD', 'b': 'CS/MB2/CWD', 'c': 'CS/MB2/JML-KD', 'd': 'VOC'},
+            'a',
+            {'c': 'b', 'd': 'a'},
+        ),
+        ({'a': 'CE', 'b': 'JML'}, 'a', {'b': 'a'}),
+        (
+            {'a': 'student/T1', 'b': 'student/T2', 'c': 'teacher/T1'},
+            'a',
+            {'b': 'a'},
+        ),
+    ],
+)
+def test_a_cell_is_compared_with_the_baseline_of_its_model(rows, baseline, expected):
+    assert baselines_of(make_plan(rows, baseline)) == expected
