@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def start(job: Callable[[], object], log: Path) -> int:
             for stream in (sys.__stdout__, sys.__stderr__):
                 os.dup2(said.fileno(), stream.fileno())
             sys.stdout = sys.stderr = said
+            warnings.simplefilter('default')  # as a process that pytest does not watch
             gc.freeze()  # what was imported is no rubbish: not to be looked at again
             # Half of a short training's time is to make its config's text pretty.
             config.FormatCode = lambda text, **_: (text, True)
