@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+class UnreadableError(ValueError):
+    """A file is damaged, not whole, or not what it should be; the message names it."""
+
+
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` when the block ends well.

@@ -26,3 +26,9 @@ def shared_dir() -> Path:
     if not shared.is_dir():
         pytest.skip('no folder `../shared` beside the checkout')
     return shared
+
+
+@pytest.fixture(autouse=True)
+def trust_in_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of our commands forbids its process to unpickle: until the test ends."""
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')

@@ -4,7 +4,6 @@ import pytest
 
 from mmseg_jml import __version__, shipped
 from mmseg_jml.__main__ import main
-from mmseg_jml.cli import doctor as doctor_module
 from tests.processes import ROOT, run_python
 
 
@@ -126,44 +125,6 @@ def test_every_shipped_config_loads():
 
     for leaf in shipped.leaves():
         assert Config.fromfile(shipped.find_config(leaf)).model.type
-
-
-def test_doctor_is_content_here(capsys):
-    assert main(['doctor']) == 0
-    report = capsys.readouterr().out
-    assert f'mmseg_jml {__version__}' in report
-    assert 'JaccardMetricLoss' in report
-    assert report.endswith('everything is in place\n')
-
-
-@pytest.mark.parametrize(
-    ('installed', 'problem', 'advice'),
-    [
-        ((), 'MMSegmentation is not installed', 'pip install mmseg_jml[onedl]'),
-        (
-            ('onedl-mmengine', 'mmengine'),
-            'two distributions share',
-            '`pip uninstall onedl-mmengine mmengine`',
-        ),
-    ],
-)
-def test_doctor_says_what_to_do(monkeypatch, capsys, installed, problem, advice):
-    versions = dict.fromkeys(installed, '1.0')
-    monkeypatch.setattr(doctor_module, '_version', lambda name: versions.get(name, ''))
-    assert main(['doctor']) == 1
-    report = capsys.readouterr().out
-    assert f'PROBLEM {problem}' in report
-    assert advice in report
-    assert report.endswith('1 problem(s)\n')
-
-
-def test_doctor_shows_an_error_of_registration(monkeypatch, capsys):
-    def fail():
-        raise RuntimeError('a name is registered twice')
-
-    monkeypatch.setattr('mmseg_jml.register', fail)
-    assert main(['doctor']) == 1
-    assert 'RuntimeError: a name is registered twice' in capsys.readouterr().out
 
 
 def test_listing_configs_waits_for_no_framework(tmp_path):

@@ -1,18 +1,18 @@
 """Say what is installed, whether it works together, and what to do if not."""
 
 import argparse
-import contextlib
 import importlib.metadata
-import io
 import platform
+import shutil
 import traceback
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..installation import HOW_TO_INSTALL, mmseg_failure
+from .optional_parts import OPTIONAL, import_failure, quietly
 
 # Two distributions bring the same import packages; their names tell them apart.
+IMPORTED = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
 DISTRIBUTIONS = {
     'onedl': (
         'onedl-mmengine',
@@ -25,22 +25,31 @@ DISTRIBUTIONS = {
 
 
 class Finding(NamedTuple):
-    """One line of the report; `todo` is empty where nothing is wrong."""
+    """One line of the report.
+
+    `todo` says how to mend what is needed and broken, `hint` what else could be had;
+    both are empty where nothing is wrong.
+    """
 
     text: str
     todo: str = ''
+    hint: str = ''
 
 
 def doctor(argv: Sequence[str] | None = None) -> int:
-    """Print the report; return 0 where everything is in place, else 1."""
+    """Print the report; return 0 where all that is needed is in place, else 1."""
     argparse.ArgumentParser(
         prog='python -m mmseg_jml doctor', description=__doc__
     ).parse_args(argv)
-    findings = [*_environment(), *_mmsegmentation(), _configs()]
-    for finding in findings:
-        print(f'{"PROBLEM " if finding.todo else ""}{finding.text}')
-        if finding.todo:
-            print(f'    to do: {finding.todo}')
+    findings = []
+    for part in (_environment, _mmsegmentation, _optional, _configs, _training):
+        # One by one: the last takes seconds.
+        for finding in part():
+            findings.append(finding)
+            print(f'{"PROBLEM " if finding.todo else ""}{finding.text}', flush=True)
+            if finding.todo or finding.hint:
+                print(f'    {"to do" if finding.todo else "if you need it"}: ', end='')
+                print(finding.todo or finding.hint)
     problems = sum(bool(finding.todo) for finding in findings)
     print(f'{problems} problem(s)' if problems else 'everything is in place')
     return int(problems > 0)
@@ -53,6 +62,19 @@ def distributions() -> dict[str, dict[str, str]]:
         versions = {package: _version(package) for package in packages}
         found[name] = {package: v for package, v in versions.items() if v}
     return found
+
+
+def owners() -> dict[str, list[str]]:
+    """The distributions that brought each import package, where there are several.
+
+    Packages under names that are not in `DISTRIBUTIONS` count too, as mmcv-full.
+    """
+    found = importlib.metadata.packages_distributions()
+    return {
+        package: sorted(names)
+        for package in IMPORTED
+        if len(names := set(found.get(package, ()))) > 1
+    }
 
 
 def _version(package: str) -> str:
@@ -75,26 +97,39 @@ def _environment() -> list[Finding]:
                 f'torch does not import: {error}', 'install it: `pip install torch`'
             ),
         ]
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    found.append(Finding(f'torch {torch.__version__}, {gpus or "no"} GPU(s)'))
-    return found
+    built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'no CUDA'
+    found.append(Finding(f'torch {torch.__version__}, built with {built}'))
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        names = [torch.cuda.get_device_name(index) for index in range(count)]
+        return [*found, Finding(f'{count} GPU(s): {", ".join(names)}')]
+    hint = ''
+    if shutil.which('nvidia-smi'):
+        hint = (
+            "this machine has NVIDIA's driver: `nvidia-smi` says whether it works, "
+            'https://pytorch.org which PyTorch is built for its CUDA'
+        )
+    return [*found, Finding('no GPU: trainings run on the CPU', hint=hint)]
 
 
 def _mmsegmentation() -> list[Finding]:
-    found = distributions()
-    present = {name: versions for name, versions in found.items() if versions}
+    present = {name: found for name, found in distributions().items() if found}
     if not present:
         return [Finding('MMSegmentation is not installed', HOW_TO_INSTALL)]
     findings = [
         Finding(f'{name}: ' + ', '.join(f'{p} {v}' for p, v in versions.items()))
         for name, versions in present.items()
     ]
-    if len(present) == 2:
-        both = ' '.join(p for versions in present.values() for p in versions)
+    shared = owners()
+    if len(present) == 2 or shared:
+        names = [package for versions in present.values() for package in versions]
+        both = dict.fromkeys([*names, *(n for each in shared.values() for n in each)])
+        packages = ', '.join(shared) or 'mmseg, mmengine, mmcv'
         findings.append(
             Finding(
-                'two distributions share the packages mmseg, mmengine, mmcv',
-                f'`pip uninstall {both}`, then install one. {HOW_TO_INSTALL}',
+                f'two distributions share the packages {packages}: their files '
+                'overwrite each other',
+                f'`pip uninstall {" ".join(both)}`, then install one. {HOW_TO_INSTALL}',
             )
         )
     return [*findings, _registration()]
@@ -104,9 +139,7 @@ def _registration() -> Finding:
     from .. import REGISTERED, register
 
     names = [name for group in REGISTERED.values() for name in group]
-    # The libraries greet on stdout and warn of their own optional parts.
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with quietly():
         failure = mmseg_failure()
         if failure is not None:
             return Finding(
@@ -139,12 +172,44 @@ def _is_registered(name: str) -> bool:
     return any(name in group.module_dict for group in registries)
 
 
-def _configs() -> Finding:
+def _optional() -> list[Finding]:
+    findings = []
+    for part in OPTIONAL:
+        failure = import_failure(part.module)
+        if failure is None:
+            version = _version(part.name)
+            findings.append(Finding(f'optional: {part.name} {version}'.rstrip()))
+            continue
+        missing = getattr(failure, 'name', None) in (part.module, part.name)
+        reason = 'is not there' if missing else f'does not import: {failure}'
+        findings.append(Finding(f'optional: {part.name} {reason}', hint=part.hint))
+    return findings
+
+
+def _configs() -> list[Finding]:
     from ..shipped import configs_dir, leaves
 
     try:
-        return Finding(f'{len(leaves())} configs in {configs_dir()}')
+        return [Finding(f'{len(leaves())} configs in {configs_dir()}')]
     except FileNotFoundError as error:
-        return Finding(
-            str(error), '`pip install --force-reinstall --no-deps mmseg_jml`'
-        )
+        todo = '`pip install --force-reinstall --no-deps mmseg_jml`'
+        return [Finding(str(error), todo)]
+
+
+def _training() -> list[Finding]:
+    if mmseg_failure() is not None:
+        return []  # a problem that is already reported
+    from .smoke import smoke_training
+
+    try:
+        with quietly() as said:
+            result = smoke_training()
+    except Exception:
+        return [
+            Finding(
+                f'a training of two steps fails:\n{said.getvalue()}'
+                f'{traceback.format_exc()}',
+                'mend the problems above first; if there is none, report this error',
+            )
+        ]
+    return [Finding(result)]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import UnreadableError
 from ..installation import require_mmseg
 from ..loss_fragment import use_loss
 from ..shipped import find_config
@@ -39,7 +40,8 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
         if _is_first_process():
             check_data_sets(cfg)
         prepare_launcher(cfg)
-    _runner(cfg).train()
+    with errors_as_sentence((UnreadableError,)):
+        _runner(cfg).train()
     _leave_process_group()
 
 
@@ -54,27 +56,36 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
     with errors_as_sentence():
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
-    _runner(cfg).test()
+    with errors_as_sentence((UnreadableError,)):
+        _runner(cfg).test()
     _leave_process_group()
 
 
 @contextlib.contextmanager
-def errors_as_sentence() -> Iterator[None]:
+def errors_as_sentence(
+    kinds: tuple[type[Exception], ...] = (ImportError, OSError, ValueError),
+) -> Iterator[None]:
     """End the process with the message alone: these errors are the user's to mend."""
     try:
         yield
-    except (ImportError, OSError, ValueError) as error:
+    except kinds as error:
         sys.exit(f'error: {error}')
 
 
 def prepare_mmseg() -> None:
-    """Register everything; without MMSegmentation end with how to install it."""
+    """Register everything, and from now on read checkpoints without running code.
+
+    Without MMSegmentation end with how to install it.
+    """
     with errors_as_sentence():
         require_mmseg()
     # `python -m mmseg_jml` has not registered anything when it was imported.
     from .. import register
 
     register()
+    from ..checkpoints import distrust_checkpoints
+
+    distrust_checkpoints()
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,7 +191,11 @@ def _runner(cfg: Config) -> Runner:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
-    return RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    from ..hooks.broken_files import BrokenFilesHook
+
+    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    runner.register_hook(BrokenFilesHook())
+    return runner
 
 
 def _leave_process_group() -> None:

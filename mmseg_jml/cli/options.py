@@ -1,13 +1,16 @@
 """What the flags of `train` and `test` change in a config."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checkpoints import latest_checkpoint
+
 
 def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Write `--amp` and `--resume` into `cfg`.
+    """Write `--amp` and `--resume` into `cfg`, and how checkpoints are written.
 
     Raises:
         ValueError: mixed precision without a device that has it, or with an optimizer
@@ -18,11 +21,12 @@ def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
         _use_amp(cfg)
     if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
         _require_amp_device()
-    if args.resume:
-        cfg.resume = True
-        if args.resume != 'auto':
-            require_file(args.resume, '`--resume`')
-            cfg.load_from = args.resume
+    if args.resume == 'auto':
+        _resume_latest(cfg)
+    elif args.resume:
+        require_file(args.resume, '`--resume`')
+        cfg.resume, cfg.load_from = True, args.resume
+    _write_whole_checkpoints(cfg)
 
 
 def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
@@ -53,6 +57,26 @@ def require_file(path: str, name: str) -> None:
     # mmengine also reads addresses such as https:// and torchvision://
     if '://' not in path and not Path(path).is_file():
         raise FileNotFoundError(f'{name}: no file {path!r}')
+
+
+def _resume_latest(cfg: Config) -> None:
+    """MMEngine would take `load_from` for it, and a half-written note for a path."""
+    latest = latest_checkpoint(cfg.work_dir)
+    cfg.resume = latest is not None
+    if latest is None:
+        print(f'nothing to resume in {cfg.work_dir}: from the start', file=sys.stderr)
+    else:
+        cfg.load_from = str(latest)
+
+
+def _write_whole_checkpoints(cfg: Config) -> None:
+    """Let the CheckpointHook write by WholeBackend, unless it has a backend."""
+    hooks = cfg.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook'})
+    if hook is None or '://' in str(hook.get('out_dir')):
+        return
+    if not (hook.get('backend_args') or hook.get('file_client_args')):
+        hook['backend_args'] = {'backend': 'whole'}
 
 
 def _use_amp(cfg: Config) -> None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -153,12 +154,12 @@ def maps_of_runs(args: argparse.Namespace) -> Figure:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as file:
+        with path.open('rb') as opened, np.load(opened, allow_pickle=False) as file:
             return {
                 key: file[key]
                 for key in ('prediction', 'confidence', 'classes', 'palette')
             }
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise ValueError(
             f'{path} is not what `predict --format npz` writes: {error}'
         ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..files import whole_file
+from ..files import UnreadableError, whole_file
 from .launch import (
     add_config_arguments,
     errors_as_sentence,
@@ -52,7 +52,8 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
         claim_folder(args.out, origin(cfg, args.checkpoint, args.format))
         transform = reading_pipeline(cfg)
     todo = [name for name in pictures if not is_done(args.out, name, args.format)]
-    failed = _predict_all(cfg, args, todo, transform) if todo else {}
+    with errors_as_sentence((UnreadableError,)):
+        failed = _predict_all(cfg, args, todo, transform) if todo else {}
     for name, reason in failed.items():
         print(f'error: {args.folder / name} is not readable: {reason}', file=sys.stderr)
     print(

@@ -1,6 +1,7 @@
 """What can be known to fail before a training starts."""
 
 import os
+from datetime import timedelta
 
 import torch
 from mmengine.config import Config
@@ -58,14 +59,17 @@ def prepare_launcher(cfg: Config) -> None:
         )
     if get_device() != 'cpu':
         return
-    backend = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl')
+    dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+    backend = dist_cfg.get('backend', 'nccl')
     if cfg.launcher != 'pytorch' or backend != 'gloo':
         raise ValueError(
             f'`--launcher {cfg.launcher}` with backend {backend!r} needs a GPU and '
             f'none is visible: on CPU use `--launcher pytorch --cfg-options '
             f'env_cfg.dist_cfg.backend=gloo`, or one process'
         )
-    torch.distributed.init_process_group('gloo')
+    seconds = dist_cfg.get('timeout')
+    timeout = None if seconds is None else timedelta(seconds=seconds)
+    torch.distributed.init_process_group('gloo', timeout=timeout)
     wrapper = cfg.get('model_wrapper_cfg') or {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,

@@ -18,6 +18,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..datasets.broken_files import name_broken_files
 from ..evaluation import CalibrationMetric
 from ..evaluation.entries import pooled_measures, statistics
 from ..evaluation.pictures import read_picture
@@ -116,7 +117,9 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
         if evaluator['type'] == metric['type']:
             metric |= {key: evaluator[key] for key in CHOICES if key in evaluator}
             break
-    return Task(model, Runner.build_dataloader(copy.deepcopy(loader), seed=0), metric)
+    pictures = Runner.build_dataloader(copy.deepcopy(loader), seed=0)
+    name_broken_files(pictures.dataset)
+    return Task(model, pictures, metric)
 
 
 def fit(task: Task, *, max_pixels: int, seed: int) -> Fitted:

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
-from mmengine.runner import CheckpointLoader
 from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..checkpoints import load_weights
 from ..shipped import find_config
 
 
@@ -166,7 +166,7 @@ def load_exactly(model: nn.Module, checkpoint: str) -> None:
     Raises:
         ValueError: keys are missing, unknown or of another shape.
     """
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    loaded = load_weights(checkpoint)
     given = {
         key.removeprefix('module.'): value
         for key, value in loaded.get('state_dict', loaded).items()

@@ -1,6 +1,7 @@
 """tools/plot_calibration.py: several runs side by side."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,8 @@ def test_maps_show_the_picture_and_each_runs_prediction_and_confidence(runs, dra
         (['maps', 'a.png', 'CE=no.npz'], 'no.npz'),
         (['maps', 'a.png', 'CE=bad.npz'], 'is not what `predict --format npz` writes'),
         (['maps', 'a.png', 'CE=a.png'], 'is not what `predict --format npz` writes'),
+        (['maps', 'a.png', 'CE=half.npz'], 'half.npz is not what `predict --format'),
+        (['maps', 'a.png', 'CE=none.npz'], 'none.npz is not what `predict --format'),
         (
             ['maps', 'a.png', 'CE=ce.npz', 'B=other.npz'],
             'other.npz is of other classes than the first run',
@@ -130,6 +133,8 @@ def test_maps_show_the_picture_and_each_runs_prediction_and_confidence(runs, dra
 def test_bad_input_is_answered_with_a_sentence(runs, words, sentence):
     (runs / 'empty').mkdir()
     np.savez('bad.npz', prediction=np.zeros((8, 12)))
+    Path('half.npz').write_bytes(Path('ce.npz').read_bytes()[:300])
+    Path('none.npz').touch()
     with np.load('ce.npz') as maps:
         np.savez('other.npz', **{**maps, 'classes': ['ground', 'dog']})
     with pytest.raises(SystemExit, match=sentence) as end:

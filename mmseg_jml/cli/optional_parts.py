@@ -1,0 +1,69 @@
+"""What need not be installed, and what it is for."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from typing import NamedTuple
+
+
+class Part(NamedTuple):
+    """A library that only some configs or commands need."""
+
+    name: str
+    module: str
+    hint: str
+
+
+OPTIONAL = (
+    Part(
+        'torchvision',
+        'torchvision',
+        'MMPretrain and timm import it: `pip install torchvision`, the one made for '
+        'your PyTorch',
+    ),
+    Part(
+        'mmpretrain',
+        'mmpretrain.models',
+        'for its backbones (ConvNeXt): `pip install onedl-mmpretrain torchvision`, or '
+        "`mmpretrain` beside OpenMMLab's own MMSegmentation",
+    ),
+    Part('timm', 'timm', 'for its backbones: `pip install timm torchvision`'),
+    Part('scipy', 'scipy', "to convert SBD's masks: `pip install scipy`"),
+    Part('submitit', 'submitit', 'to send trainings to Slurm: `pip install submitit`'),
+    Part(
+        "mmcv's compiled operators",
+        'mmcv._ext',
+        'for models that use them (deformable convolutions, PointRend): build mmcv '
+        'with `MMCV_WITH_OPS=1`; docs/install.md has the commands',
+    ),
+)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[io.StringIO]:
+    """Catch what libraries print: greetings, logs, warnings of what they lack."""
+    said = io.StringIO()
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')
+        yield said
+
+
+def import_failure(module: str) -> Exception | None:
+    """What importing a module raised, None where it works.
+
+    >>> import_failure('zipfile')
+    >>> import_failure('no_such_module')
+    ModuleNotFoundError("No module named 'no_such_module'")
+    """
+    with quietly():
+        try:
+            import_module(module)
+        except Exception as error:  # a library that does not fit raises what it likes
+            return error
+    return None

@@ -1,0 +1,22 @@
+"""Broken pictures are named when a training or a test meets them."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..datasets.broken_files import name_broken_files
+
+
+class BrokenFilesHook(Hook):
+    """Lets the errors of the runner's data sets name the files."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Before workers copy the data set."""
+        name_broken_files(runner.train_dataloader.dataset)
+
+    def before_val(self, runner: Runner) -> None:
+        """Before workers copy the data set."""
+        name_broken_files(runner.val_dataloader.dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        """Before workers copy the data set."""
+        name_broken_files(runner.test_dataloader.dataset)
