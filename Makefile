@@ -1,5 +1,6 @@
 # make demo   train on built-in pictures and see the result
 # make test   everything that CI checks
+# make fuzz   10,000 random configurations against the float64 references (CASES, SEED)
 #
 # PYTHON=python3.11   the interpreter that a new environment is made with
 # VENV=.venv          where that environment lies
@@ -8,6 +9,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+CASES ?= 10000
+SEED ?= 0
 
 ifdef BIN
 RUN_ENV :=
@@ -22,7 +25,7 @@ endif
 TEST_ENV := OMP_NUM_THREADS=1 MPLBACKEND=Agg
 INSTALL := $(VENV)/bin/python -m pip install -c requirements/constraints.txt
 
-.PHONY: env demo test lint wheel clean
+.PHONY: env demo test lint fuzz wheel clean
 
 env: $(DEV_ENV)
 
@@ -38,6 +41,9 @@ lint: $(DEV_ENV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(DEV_ENV)
+	$(TEST_ENV) $(BIN)/python -m tests.fuzz --cases $(CASES) --seed $(SEED)
 
 wheel: $(DEV_ENV)
 	$(BIN)/python -m pip wheel --no-deps -w dist .
