@@ -202,8 +202,7 @@ def expected_of_teacher(batch: Batch, config: Options) -> 'Expected':
     scale = temperature**2
     value = scale * (found.value - config['loss_weight'] * entropy)
     # Of the difference of two sums the digits are those of the larger.
-    size = max(found.size, scale * abs(found.value))
-    return Expected(value, scale * found.gradient, found.kinks, size)
+    return Expected(value, scale * found.gradient, found.kinks, scale * found.size)
 
 
 class Expected(NamedTuple):
@@ -223,11 +222,14 @@ def of_probs(
     weights = None if weights is None else np.array(weights)
     temperature, sigmoid = config['temperature'], config['use_sigmoid']
     kinks = np.full((len(logits), 1, *logits.shape[2:]), np.inf)
+    size = 0.0
     if config['type'] != 'JaccardMetricLoss':
         value, gradient = cross_entropy.cross_entropy(
             logits / temperature, target, weight, weights, sigmoid
         )
         gradient = gradient / temperature
+        # Of a pixel of z = 10,000 and y near 1, (1 - y) z has the digits of y z.
+        size = 1e-3 * np.abs(logits).max() / temperature
     else:
         names = ('variant', 'threshold', 'alpha', 'beta', 'gamma', 'log_loss', 'smooth')
         options = {name: config[name] for name in names}
@@ -246,7 +248,9 @@ def of_probs(
         distance = np.abs(activation(logits / temperature) - target)
         inside = (target > 0) & (target < 1) & (config['variant'][:3] == 'jml')
         kinks = np.where(inside, distance, np.inf).min(1, keepdims=True)
-    return Expected(scale * value, scale * gradient, kinks, abs(scale * value))
+    return Expected(
+        scale * value, scale * gradient, kinks, scale * max(size, abs(value))
+    )
 
 
 def compare(rng: Rng, parts: Any, batch: Batch, wanted: list[Expected]) -> None:
