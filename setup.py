@@ -27,6 +27,8 @@ EXTRAS = {
         'scipy',
         'setuptools>=70.1',
     ],
+    # mkdocs shows signatures as ruff formats them.
+    'docs': ['mkdocs>=1.6', 'mkdocstrings[python]', 'ruff'],
 }
 EXTRAS['dev'] = [*EXTRAS['tests'], 'mypy', 'pre-commit', 'ruff']
 

@@ -54,13 +54,15 @@ RUN_BY = {
 }
 # Run by the test of the commands itself: up to where they start torchrun or srun.
 RUN_HERE = {'python -c', 'tools/dist_test.sh', 'tools/slurm_train.sh'}
-# Measurements of many minutes, which no test repeats, and what needs the network.
+# Measurements of many minutes, which no test repeats; what needs the network, or
+# packages of its own.
 BY_HAND = {
     'benchmarks/calibration.py',
     'benchmarks/distillation.py',
     'benchmarks/losses.py',
     'benchmarks/performance.py',
     'csCreateTrainIdLabelImgs',
+    'make docs',
     'pip',
 }
 
