@@ -30,6 +30,8 @@ EXTRAS = {
         'setuptools>=70.1',
         'submitit',
     ],
+    # mkdocs shows signatures as ruff formats them.
+    'docs': ['mkdocs>=1.6', 'mkdocstrings[python]', 'ruff'],
 }
 EXTRAS['dev'] = [*EXTRAS['tests'], 'mypy', 'pre-commit', 'ruff']
 

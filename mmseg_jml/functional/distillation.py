@@ -205,7 +205,8 @@ def _ratio(
     varies = (variance_x > floor_x) & (variance_y > floor_y)
     # The inner `where` keeps the root's slope at 0 off the graph.
     product = (variance_x.where(varies, 1) * variance_y.where(varies, 1)).sqrt()
-    return (covariance / product).where(varies, 0)
+    # NaN, which is above no floor, must not pass for what does not vary.
+    return (covariance / product).where(varies | covariance.isnan(), 0)
 
 
 def _prepared(

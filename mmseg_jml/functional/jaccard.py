@@ -6,8 +6,8 @@ For one class, x are the predicted probabilities and y the target, both in [0,1]
 | -------- | -------------- | --------------- | --------------- |
 | jml1     | sum min(x,y)   | sum (x-y)+      | sum (y-x)+      |
 | jml2     | <x,y>          | sum (x-y)+      | sum (y-x)+      |
-| sjl_l1   | <x,y>          | |x|_1 - I       | |y|_1 - I       |
-| sjl_l2   | <x,y>          | |x|_2^2 - I     | |y|_2^2 - I     |
+| sjl_l1   | <x,y>          | sum x - I       | sum y - I       |
+| sjl_l2   | <x,y>          | sum x^2 - I     | sum y^2 - I     |
 
     score = (I + s) / (I + alpha FP + beta FN + s),    loss = 1 - score.
 

@@ -1,6 +1,7 @@
 """Losses for labels and teachers, registered in MMSegmentation's MODELS."""
 
 from .. import _require_mmseg as _require_mmseg
+from .base import SoftLabelLoss
 from .compound import CompoundLoss
 from .cross_entropy import SoftCrossEntropyLoss
 from .distillation import CWDLoss, DISTLoss, KLDistillationLoss, TeacherLoss
@@ -14,6 +15,7 @@ __all__ = [
     'JaccardMetricLoss',
     'KLDistillationLoss',
     'SoftCrossEntropyLoss',
+    'SoftLabelLoss',
     'TaughtLoss',
     'TeacherLoss',
 ]

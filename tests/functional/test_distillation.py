@@ -126,6 +126,18 @@ def test_without_a_pixel_each_is_a_zero_on_the_graph(name):
 
 
 @every
+@pytest.mark.parametrize('side', ['student', 'teacher'])
+def test_a_diverged_network_has_no_finite_loss(name, side):
+    sides = dict(zip(('student', 'teacher'), draw(5, (2, 3, 2, 2)), strict=False))
+    sides[side][1, 2, 0, 1] = math.nan
+    other = 'student' if side == 'teacher' else 'teacher'
+    ours, _ = LOSSES[name]
+    for constant in (False, True):  # with which nothing correlates
+        sides[other] *= not constant
+        assert math.isnan(ours(*map(tensor, sides.values())))
+
+
+@every
 def test_no_gradient_reaches_the_teacher(name):
     student, teacher, _ = (tensor(each) for each in draw(5, (1, 3, 2, 2)))
     student.requires_grad_()
