@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..visualization.bands import Band, Panel
+from ..visualization import Band, Panel
 from .logs import SCALARS, Log, read_log
 
 # What stands in every line and is no measure.

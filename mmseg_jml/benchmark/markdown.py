@@ -128,14 +128,14 @@ def _differences(findings: Findings) -> list[str]:
         if found.changes:
             baseline = [findings.titles[findings.baselines[name]]] if several else []
             rows.append([findings.titles[name], *baseline, *_changes(found, columns)])
-    remarks = [
-        f'- {findings.titles[name]}: {found.remark}.'
-        for name, found in findings.comparisons.items()
-        if found.remark
-    ]
+    remarks: dict[str, list[str]] = {}
+    for name, found in findings.comparisons.items():
+        if found.remark:
+            remarks.setdefault(found.remark, []).append(findings.titles[name])
+    lines = [f'- {"; ".join(names)}: {remark}.' for remark, names in remarks.items()]
     text = [f'## Differences to {findings.baseline}']
     text += [table(head, rows)] if rows else []
-    text += ['\n'.join(remarks)] if remarks else []
+    text += ['\n'.join(lines)] if lines else []
     some = any(found.classes for found in findings.comparisons.values())
     return [*text, *(_remark_on_intervals(findings) if some else [])]
 
@@ -164,19 +164,20 @@ def _remark_on_intervals(findings: Findings) -> list[str]:
 
 
 def _unfinished(findings: Findings) -> list[str]:
-    rows = [
-        [findings.titles[name], run.name, run.state, _short(run.reason)]
-        for name, runs in findings.runs.items()
-        for run in runs
-        if run.state != 'done'
-    ]
-    if not rows:
+    every = [run for runs in findings.runs.values() for run in runs]
+    missing = [run for run in every if run.state != 'done']
+    if not missing:
         return []
-    count = sum(map(len, findings.runs.values()))
+    # Alike runs of a cell share a row.
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for run in missing:
+        key = findings.titles[run.cell], run.state, _short(run.reason)
+        names.setdefault(key, []).append(run.name)
+    rows = [[key[0], '; '.join(runs), *key[1:]] for key, runs in names.items()]
     return [
         '## Not finished',
-        f'{len(rows)} of {count} runs are in no figure above:',
-        table(['', 'run', 'state', 'reason'], rows),
+        f'{len(missing)} of {len(every)} runs are in no figure above:',
+        table(['', 'runs', 'state', 'reason'], rows),
     ]
 
 

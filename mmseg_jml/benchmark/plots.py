@@ -8,9 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..visualization.bands import Band, Panel, band_panels
-from ..visualization.bars import Bar, bar_panels
-from ..visualization.trade_off import trade_off
+from ..visualization import Band, Bar, Panel, band_panels, bar_panels, trade_off
 from .comparison import finished
 from .curves import curve_panels
 from .findings import Findings, families

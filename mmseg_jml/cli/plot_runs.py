@@ -66,7 +66,7 @@ def plot_runs(args: argparse.Namespace) -> Figure:
         ValueError: no run has a metric that was asked for.
     """
     from ..benchmark.curves import curve_panels, metrics_of
-    from ..visualization.bands import band_panels
+    from ..visualization import band_panels
 
     groups = read_groups(args.runs, separate=args.group == 'run')
     panels = curve_panels(groups, args.metric or METRICS)

@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .series import colour, line, marker
+from .series import HANDLE_WIDTH, NAME_HEIGHT, colour, line, marker, name_width
 
 PANEL_WIDTH, PANEL_HEIGHT = 4.6, 3.4  # inches
 FEW = 16  # up to so many points each has a marker
@@ -37,7 +37,7 @@ class Panel:
     levels: Mapping[str, float] = field(default_factory=dict)  # across the panel
 
 
-def band_panels(panels: Mapping[str, Panel], *, title: str = '') -> Figure:
+def band_panels(panels: Mapping[str, Panel]) -> Figure:
     """One panel a measure: of each kind of runs the mean, and a band over its runs.
 
     The runs themselves are faint.
@@ -58,8 +58,10 @@ def band_panels(panels: Mapping[str, Panel], *, title: str = '') -> Figure:
     names = list(
         dict.fromkeys(name for p in panels.values() for name in (*p.kinds, *p.levels))
     )
-    size = (PANEL_WIDTH * columns, PANEL_HEIGHT * rows + 0.3 + 0.2 * len(names) / 4)
-    figure = Figure(figsize=size, dpi=130, layout='constrained')
+    width = PANEL_WIDTH * columns
+    across = min(len(names), max(1, int(width / (HANDLE_WIDTH + name_width(names)))))
+    height = PANEL_HEIGHT * rows + NAME_HEIGHT * -(-len(names) // across)
+    figure = Figure(figsize=(width, height), dpi=130, layout='constrained')
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (name, panel) in zip(grid.flat, panels.items(), strict=False):
         _draw(axes, panel, names)
@@ -73,12 +75,10 @@ def band_panels(panels: Mapping[str, Panel], *, title: str = '') -> Figure:
     figure.legend(
         handles=[handles[name] for name in names],
         loc='outside lower center',
-        ncols=min(4, len(names)),
+        ncols=across,
         frameon=False,
         fontsize=9,
     )
-    if title:
-        figure.suptitle(title, fontsize=11)
     return figure
 
 

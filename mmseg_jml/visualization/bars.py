@@ -21,6 +21,7 @@ POINT = {
     'zorder': 4,
 }
 ROW_HEIGHT, PANEL_WIDTH = 0.34, 2.9  # inches
+COLUMNS = 4
 BELOW = 0.22  # rows, that points leave the whisker to be seen
 ROOM = 0.28  # of a panel's range, for the number at a bar's end
 
@@ -52,7 +53,6 @@ def bar_panels(
     points: str = '',
     signed: bool = False,
     same_scale: bool = False,
-    columns: int = 4,
     title: str = '',
 ) -> Figure:
     """One panel a measure, in each one bar a row, from zero.
@@ -64,7 +64,6 @@ def bar_panels(
         points: What the points are.
         signed: Write the sign of a value.
         same_scale: The panels are of one measure and unit.
-        columns: Panels side by side.
         title: Above all panels.
 
     Raises:
@@ -78,7 +77,7 @@ def bar_panels(
     rows = list(dict.fromkeys(row for bars in panels.values() for row in bars))
     if not rows:
         raise ValueError('`panels` must hold at least one bar, got none')
-    columns = min(columns, len(panels))
+    columns = min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
     longest = max(map(len, rows))
     size = (

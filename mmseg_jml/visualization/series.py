@@ -1,5 +1,7 @@
 """How lines and points of several series are told apart, with any colour vision."""
 
+from collections.abc import Iterable
+
 # Okabe and Ito's colours, with wine in place of yellow, which is faint on white.
 COLOURS = (
     '#0072B2',
@@ -12,6 +14,8 @@ COLOURS = (
     '#000000',
 )
 LINES = ('-', '--', '-.', ':')
+# Inches of a legend of 9 points: what stands before a name, and a line of names.
+HANDLE_WIDTH, NAME_HEIGHT = 0.7, 0.22
 MARKERS = 'osD^vPX'  # as many as make a pair with a colour new for longest
 
 
@@ -40,3 +44,12 @@ def marker(index: int) -> str:
     's'
     """
     return MARKERS[index % len(MARKERS)]
+
+
+def name_width(names: Iterable[str]) -> float:
+    """About the width of the longest name in a legend, in inches.
+
+    >>> name_width(['CE', 'JML-BLS'])
+    0.56
+    """
+    return 0.08 * max(map(len, names))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from .series import colour, marker
+from .series import HANDLE_WIDTH, NAME_HEIGHT, colour, marker, name_width
 
-WIDTH, HEIGHT, NAME_HEIGHT = 5.6, 4.2, 0.22  # inches
+WIDTH, HEIGHT = 4.6, 4.2  # inches, without the names
 
 
 def trade_off(
@@ -29,8 +29,9 @@ def trade_off(
     """
     if not kinds or not all(kinds.values()):
         raise ValueError('`kinds` must hold at least one, each with runs')
-    size = (WIDTH, max(HEIGHT, NAME_HEIGHT * (len(kinds) + 1)))
-    figure = Figure(figsize=size, dpi=130, layout='constrained')
+    width = WIDTH + HANDLE_WIDTH + name_width(kinds)
+    height = max(HEIGHT, NAME_HEIGHT * (len(kinds) + 1))
+    figure = Figure(figsize=(width, height), dpi=130, layout='constrained')
     axes = figure.subplots()
     for index, (name, runs) in enumerate(kinds.items()):
         x, y = zip(*runs, strict=True)

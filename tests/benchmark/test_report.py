@@ -129,6 +129,12 @@ def test_unfinished_runs_are_named_with_their_reason(work_dir):
     assert '| CE | seed 2 | missing | it was not begun |' in section
 
 
+def test_runs_that_are_missing_alike_share_a_row(work_dir):
+    text = write_report(make_plan(seeds=(0, 1, 2, 3)), work_dir).read_text('utf-8')
+    assert '| JML | seed 2; seed 3 | missing | it was not begun |' in text
+    assert '7 of 12 runs' in text
+
+
 def test_what_no_run_has_is_no_column(work_dir):
     for path in work_dir.rglob('2026*.json'):
         path.write_text(path.read_text().replace('calib/BECE', 'other'))

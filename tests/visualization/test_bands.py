@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mmseg_jml.visualization.bands import Band, Panel, band_panels
 from mmseg_jml.visualization.series import COLOURS, MARKERS, colour, line, marker
@@ -32,6 +33,21 @@ def test_each_kind_is_once_in_the_legend():
     panels = {name: Panel({'CE': BAND, 'JML': BAND}, 'x') for name in ('a', 'b')}
     (legend,) = band_panels(panels).legends
     assert [text.get_text() for text in legend.texts] == ['CE', 'JML']
+
+
+@pytest.mark.parametrize('panels', [1, 2])
+@pytest.mark.parametrize('number', [3, 16])
+def test_long_names_do_not_leave_the_picture(panels, number):
+    names = [f'DeepLabV3, MobileNetV2, JML-BLS, epsilon {i}' for i in range(number)]
+    kinds = dict.fromkeys(names, BAND)
+    figure = band_panels({str(i): Panel(kinds, 'x') for i in range(panels)})
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.axes[0].get_window_extent().y0
 
 
 def test_words_are_ticks_in_their_order():
