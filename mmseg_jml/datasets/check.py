@@ -17,6 +17,7 @@ from mmseg.registry import DATASETS
 from .pairs import Target, inspect_pair, some
 
 MOST_REPORTED = 5  # problems in one error message
+SPLIT_LISTS = ('labelled.txt', 'unlabelled.txt')  # as tools/make_splits.py names them
 WRAPPED = ('dataset', 'labelled', 'unlabelled')  # where a wrapper holds data sets
 
 
@@ -91,7 +92,8 @@ def listing_trouble(leaf: BaseDataset) -> str:
         found = len(leaf)
     # A missing list is an AssertionError in mmseg.
     except (FileNotFoundError, AssertionError) as error:
-        return f'the data set {type(leaf).__name__} cannot be listed: {error}'
+        hint = _hint(leaf.ann_file)
+        return f'the data set {type(leaf).__name__} cannot be listed: {error}{hint}'
     except ValueError:
         # MMEngine cannot serialize an empty list.
         if leaf.data_list:
@@ -176,7 +178,14 @@ def build_unlisted(config: Mapping) -> BaseDataset:
         raise ValueError(
             f'the data set {leaf["type"]} needs the folder {folder!r} and the list '
             f'{listed!r} {error}'.rstrip()
+            + _hint(listed)
         ) from error
+
+
+def _hint(listed: str) -> str:
+    """Who writes a list that is missing, where its name tells."""
+    missing = os.path.basename(listed) in SPLIT_LISTS and not os.path.exists(listed)
+    return '; tools/make_splits.py writes such lists' if missing else ''
 
 
 def _file_problems(

@@ -96,11 +96,6 @@ class SemiSupervisedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.labelled) + len(self.unlabelled)
 
-    def get_data_info(self, index: int) -> dict:
-        """What is listed of a picture."""
-        _, dataset, own = self._find(index)
-        return dataset.get_data_info(own)
-
     def __getitem__(self, draw: int | Draw) -> Sample:
         """The branches of one picture.
 
@@ -132,7 +127,7 @@ class SemiSupervisedDataset(Dataset):
         return {key: {'labelled': value} for key, value in sample.items()}
 
     def _find(self, index: int) -> tuple[str, BaseDataset, int]:
-        if index not in range(len(self)):
+        if not 0 <= index < len(self):
             raise IndexError(f'`index` must be 0 to {len(self) - 1}, got {index}')
         first = len(self.labelled)
         if index < first:

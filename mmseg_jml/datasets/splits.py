@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from .check import target_of
+from .check import SPLIT_LISTS, target_of
 from .convert import write_list
 from .pairs import Target, class_of_ids, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 
-LISTS = ('labelled.txt', 'unlabelled.txt')
 CANDIDATES = 64  # pictures to choose from at each place of a balanced order
 
 
@@ -26,7 +25,7 @@ class Counted(NamedTuple):
 
     Attributes:
         ids: As a list names them: the path below `data_prefix['img_path']`, without
-            `img_suffix`.
+            `img_suffix`. Sorted, so that a split does not depend on the listing.
         pixels: (n, C) counts.
         classes: Their names.
     """
@@ -44,6 +43,7 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
             not fit the classes; the message names it.
     """
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    named = sorted(((_id(info, dataset), info) for info in infos), key=lambda n: n[0])
     classes = dataset.metainfo.get('classes')
     if not classes:
         raise ValueError('a data set without `classes` cannot be split')
@@ -52,9 +52,9 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
         target=target_of(dataset, len(classes)),
         backend_args=getattr(dataset, 'backend_args', None),
     )
-    ids = [_id(info, dataset) for info in infos]
+    infos = [info for _, info in named]
     pixels = parallel_map(count, infos, workers=workers, what='masks')
-    return Counted(ids, np.array(pixels), classes)
+    return Counted([name for name, _ in named], np.array(pixels), classes)
 
 
 def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
@@ -153,7 +153,7 @@ def write_split(
     folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
 ) -> None:
     """Write the two lists of a split, each sorted, each there whole or not at all."""
-    for name, ids in zip(LISTS, (labelled, unlabelled), strict=True):
+    for name, ids in zip(SPLIT_LISTS, (labelled, unlabelled), strict=True):
         write_list(folder / name, sorted(ids))
 
 
@@ -161,7 +161,7 @@ def differing_lists(
     folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
 ) -> list[str]:
     """The lists already in a folder that are not those that would be written."""
-    wanted = zip(LISTS, (labelled, unlabelled), strict=True)
+    wanted = zip(SPLIT_LISTS, (labelled, unlabelled), strict=True)
     return [
         str(folder / name)
         for name, ids in wanted

@@ -110,6 +110,12 @@ def test_without_a_seed_the_ranks_agree_on_one(monkeypatch):
     assert take(sampler(seed=None), 9) == take(sampler(seed=7), 9)
 
 
+def test_the_rank_is_that_of_the_process_group(monkeypatch):
+    monkeypatch.setattr(semi_sampler, 'get_dist_info', lambda: (1, 3))
+    found = SemiSupervisedSampler(Sizes(5, 12), seed=0)
+    assert take(found, 20) == take(sampler(rank=1, world_size=3), 20)
+
+
 def test_the_length_is_that_of_both_subsets():
     assert len(sampler((5, 12))) == 17
 

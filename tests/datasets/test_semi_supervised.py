@@ -68,7 +68,6 @@ def test_labelled_pictures_come_before_unlabelled_ones(folder):
         *[True] * 2,
     ]
     assert dataset.metainfo['classes'] == CLASSES
-    assert dataset.get_data_info(3)['img_path'].endswith('003.png')
 
 
 @pytest.mark.parametrize('index', [-1, 8])
@@ -152,7 +151,9 @@ def test_a_missing_list_is_refused_by_name(folder):
     (folder / 'labelled.txt').unlink()
     with pytest.raises(ValueError, match=f'`labelled`: .*{folder}/labelled.txt'):
         build(folder)
-    with pytest.raises(ValueError, match=f'{folder}/labelled.txt'):
+    with pytest.raises(
+        ValueError, match=r'labelled\.txt; tools/make_splits\.py writes'
+    ):
         check_dataset(config(folder))
 
 

@@ -95,7 +95,9 @@ def test_a_split_that_leaves_nothing_unlabelled_is_refused():
 
 def test_pictures_are_named_and_counted_as_the_training_reads_them(tmp_path):
     write_pictures(tmp_path, 3)
-    counted = count_pictures(plain(tmp_path), workers=1)
+    dataset = plain(tmp_path)
+    dataset.data_list.reverse()
+    counted = count_pictures(dataset, workers=1)
     assert counted.ids == ['000', '001', '002']
     assert tuple(counted.classes) == CLASSES
     ignored = 6 * 6

@@ -125,7 +125,7 @@ def test_what_cannot_be_split_is_refused_in_a_sentence(
 
 
 def test_a_config_that_is_split_already_is_refused(folder, tmp_path):
-    path = tmp_path / 'semi.py'
+    path = tmp_path / 'semi.json'  # a .py file is formatted for seconds
     Config({'train_dataloader': {'dataset': semi(folder)}}).dump(path)
     with pytest.raises(SystemExit, match='the config trains on 2: give the config of'):
         run(path)
