@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.evaluator import Evaluator
+from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 from mmseg.registry import EVALUATOR
 
@@ -62,8 +63,11 @@ class SemiEvaluator(Evaluator):
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The metrics of the `size` pictures that were processed."""
+        # Metrics print tables, which do not say whose they are.
+        print_log(f'The {self.name} model:', logger='current')
         found = {f'{self.name}/{k}': v for k, v in super().evaluate(size).items()}
         if self.two:
+            print_log('The student model:', logger='current')
             students = self.students.evaluate(size)
             found |= {f'student/{k}': v for k, v in students.items()}
         self.two = False

@@ -13,6 +13,8 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 
 from ..functional.checks import check_number
+from ..segmentors import SemiEncoderDecoder
+from ..segmentors.unlabelled import UnlabelledObjective
 
 
 @HOOKS.register_module()
@@ -27,11 +29,19 @@ class PseudoLabelHook(Hook):
 
     Args:
         interval: iterations from one line to the next, at least 1.
+
+    Raises:
+        TypeError, ValueError: an `interval` of another kind; when it runs, a model that
+            is no SemiEncoderDecoder.
     """
 
     def __init__(self, *, interval: int = 100) -> None:
         check_number('interval', interval, 1)
         self.interval = interval
+
+    def before_train(self, runner: Runner) -> None:
+        """Look at the model now, not after the first interval."""
+        _objective(runner)
 
     def after_train_iter(
         self,
@@ -43,9 +53,9 @@ class PseudoLabelHook(Hook):
         """Log and begin to count anew."""
         if not self.every_n_train_iters(runner, self.interval):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        counts = model.unlabelled.counts.clone()
-        model.unlabelled.counts.zero_()
+        objective = _objective(runner)
+        counts = objective.counts.clone()
+        objective.counts.zero_()
         all_reduce(counts)
         counts = torch.cat([counts.sum(1, keepdim=True), counts], dim=1)
         names = ('all', *runner.train_dataloader.dataset.metainfo['classes'])
@@ -62,6 +72,16 @@ class PseudoLabelHook(Hook):
             {f'pseudo/supervised_{n}': s for n, s in zip(names, shares, strict=True)},
             step=runner.iter + 1,
         )
+
+
+def _objective(runner: Runner) -> UnlabelledObjective:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if not isinstance(model, SemiEncoderDecoder):
+        raise ValueError(
+            'PseudoLabelHook logs what a SemiEncoderDecoder learns from, got a model '
+            f'of type {type(model).__name__}'
+        )
+    return model.unlabelled
 
 
 def supervised_shares(counts: Tensor) -> list[float]:

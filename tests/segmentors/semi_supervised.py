@@ -1,6 +1,7 @@
 """A tiny student that is its own teacher, and batches for it."""
 
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
@@ -18,6 +19,7 @@ UNIMATCH = {
     'views': {'strong': 0.25, 'strong_2': 0.25, 'features': 0.5},
     'cutmix': 0.5,
 }
+CONSTANT = {'type': 'ExponentialMovingAverage', 'momentum': 0.3}
 
 
 def semi_config(unlabelled=None, **changes):
@@ -60,3 +62,15 @@ def branches(number=2, seed=0, strong=2, truth=None, double=False):
         'weak': [sample(each, has_label=truth is None) for each in hidden],
     }
     return inputs, samples
+
+
+def student_state(model):
+    """A copy of what a plain checkpoint would hold."""
+    state = model.state_dict().items()
+    return {k: v.clone() for k, v in state if not k.startswith('teacher.')}
+
+
+def sgd(model):
+    """An optimizer that would move every parameter it may, gradient or not."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return OptimWrapper(torch.optim.SGD(parameters, lr=0.5, weight_decay=0.1))

@@ -14,6 +14,7 @@ model = dict(
     data_preprocessor=dict(type='SemiSegDataPreprocessor', size={{_base_.crop_size}}),
     decode_head=dict(num_classes=11, loss_decode={{_base_.loss_decode}}),
 )
+train_dataloader = dict(dataset=dict(strong_views=0))
 val_evaluator = dict(
     _delete_=True, type='SemiEvaluator', metrics={{_base_.val_evaluator}}
 )
