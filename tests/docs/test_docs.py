@@ -88,7 +88,8 @@ def working_folder(tmp_path_factory):
     copy_configs(folder / 'my_configs')
     for block in PYTHON:
         if module_name(block):
-            (folder / f'{module_name(block)}.py').write_text(block.text)
+            with (folder / f'{module_name(block)}.py').open('a') as module:
+                module.write(block.text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(folder)
