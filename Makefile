@@ -2,13 +2,16 @@
 # make test   everything that CI checks
 # make docs   the documentation and the API reference as web pages, in site/
 # make fuzz   10,000 random configurations against the float64 references (CASES, SEED)
+# make test-openmmlab   the tests and the demo beside OpenMMLab's own MMSegmentation
 #
 # PYTHON=python3.11   the interpreter that a new environment is made with
 # VENV=.venv          where that environment lies
+# OPENMMLAB=.venv-openmmlab   the same for test-openmmlab
 # BIN=/some/env/bin   use this environment as it is and install nothing
 
 PYTHON ?= python3
 VENV ?= .venv
+OPENMMLAB ?= .venv-openmmlab
 WORKERS ?= 2
 CASES ?= 10000
 SEED ?= 0
@@ -27,8 +30,10 @@ endif
 # Threads of several test processes would fight for the same cores.
 TEST_ENV := OMP_NUM_THREADS=1 MPLBACKEND=Agg
 INSTALL := $(VENV)/bin/python -m pip install -c requirements/constraints.txt
+INSTALL_OPENMMLAB := $(OPENMMLAB)/bin/python -m pip install \
+	-c requirements/constraints.txt -c requirements/openmmlab.txt
 
-.PHONY: env demo test lint fuzz docs wheel clean
+.PHONY: env demo test test-openmmlab lint fuzz docs wheel clean
 
 env: $(DEV_ENV)
 
@@ -38,6 +43,10 @@ demo: $(RUN_ENV)
 # The linters come first: pytest's closing line is the last one.
 test: $(DEV_ENV) lint
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-openmmlab: $(OPENMMLAB)/.installed
+	$(TEST_ENV) $(OPENMMLAB)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+	$(OPENMMLAB)/bin/python tools/demo.py --work-dir work_dirs/demo-openmmlab
 
 lint: $(DEV_ENV)
 	$(BIN)/ruff format --check .
@@ -70,6 +79,14 @@ $(VENV)/.installed-dev: setup.py requirements/constraints.txt | $(VENV)/bin/pyth
 
 $(VENV)/.installed-docs: setup.py requirements/constraints.txt | $(VENV)/bin/python
 	$(INSTALL) -e '.[onedl,docs]'
+	touch $@
+
+# mmcv is compiled: 6 minutes on two idle cores.
+$(OPENMMLAB)/.installed: setup.py requirements/constraints.txt requirements/openmmlab.txt
+	$(PYTHON) -m venv $(OPENMMLAB)
+	$(INSTALL_OPENMMLAB) torch setuptools wheel ninja psutil
+	MMCV_WITH_OPS=1 $(INSTALL_OPENMMLAB) --no-build-isolation --no-deps mmcv
+	$(INSTALL_OPENMMLAB) -e '.[openmmlab,dev]'
 	touch $@
 
 $(VENV)/bin/python:

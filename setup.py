@@ -18,7 +18,14 @@ EXTRAS = {
         'onedl-mmpretrain',
     ],
     # mmcv is left out: its compiled operators have to be built first (see the docs).
-    'openmmlab': ['mmengine', 'mmsegmentation>=1.2,<1.3', 'mmpretrain', 'ftfy'],
+    # ftfy and regex: mmseg imports them and does not ask for them.
+    'openmmlab': [
+        'mmengine',
+        'mmsegmentation>=1.2,<1.3',
+        'mmpretrain',
+        'ftfy',
+        'regex',
+    ],
     # `python -m mmseg_jml benchmark PLAN --slurm PARTITION`
     'slurm': ['submitit'],
     'tests': [

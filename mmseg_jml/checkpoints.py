@@ -37,8 +37,9 @@ def distrust_checkpoints() -> None:
     `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1` in the environment, or a PyTorch before 2.6,
     everything stays as MMEngine has it.
     """
-    if CAN_DISTRUST and not _trusts():
+    if _distrusts():
         os.environ[DISTRUST] = '1'
+        torch.serialization.add_safe_globals(_harmless())
     CheckpointLoader.register_scheme('', loader=load_from_file, force=True)
 
 
@@ -61,12 +62,11 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint {filename!r}')
-    distrust = CAN_DISTRUST and not _trusts()
+    distrust = _distrusts()
+    if distrust:
+        torch.serialization.add_safe_globals(_harmless())
     try:
-        if not distrust:
-            return torch.load(path, map_location=map_location, weights_only=False)
-        with torch.serialization.safe_globals(_harmless()):
-            loaded = torch.load(path, map_location=map_location, weights_only=True)
+        loaded = torch.load(path, map_location=map_location, weights_only=distrust)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f'checkpoint {path} was not loaded: it is damaged, or holds objects that '
@@ -78,15 +78,16 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
             f'checkpoint {path} cannot be read; is it whole? {type(error).__name__}: '
             f'{_reason(error)}'
         ) from error
-    if isinstance(loaded, dict) and isinstance(loaded.get('meta'), dict):
+    if distrust and isinstance(loaded, dict) and isinstance(loaded.get('meta'), dict):
         # Runner.resume would execute it, to compare numbers of GPUs. Nothing of today
         # writes it: the config is saved as `cfg`.
         loaded['meta'].pop('config', None)
     return loaded
 
 
-def _trusts() -> bool:
-    return os.environ.get(TRUST, '0').lower() in ('1', 'y', 'yes', 'true')
+def _distrusts() -> bool:
+    trusts = os.environ.get(TRUST, '0').lower() in ('1', 'y', 'yes', 'true')
+    return CAN_DISTRUST and not trusts
 
 
 def _reason(error: Exception) -> str:

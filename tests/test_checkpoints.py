@@ -26,6 +26,7 @@ from mmseg_jml.checkpoints import (
     distrust_checkpoints,
     latest_checkpoint,
     load_from_file,
+    load_weights,
 )
 from mmseg_jml.cli.calibrate import run_calibration
 from mmseg_jml.cli.launch import run_test, run_training
@@ -150,21 +151,31 @@ def test_no_command_runs_code_in_a_checkpoint(command, tmp_path, monkeypatch):
     assert not trace.exists()
 
 
-def test_pretrained_weights_of_an_address_run_no_code(
-    evil, tmp_path, monkeypatch, distrusting
-):
-    path, trace = evil
+@pytest.fixture
+def address(tmp_path, monkeypatch, distrusting):
+    """Where this machine hands out the files of `tmp_path`."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     monkeypatch.setattr(SimpleHTTPRequestHandler, 'log_message', lambda *_: None)
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with HTTPServer(('127.0.0.1', 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f'http://127.0.0.1:{server.server_port}/{path.name}'
-        with pytest.raises(pickle.UnpicklingError):
-            CheckpointLoader.load_checkpoint(address, map_location='cpu')
+        yield f'http://127.0.0.1:{server.server_port}'
         server.shutdown()
-    assert list((tmp_path / 'home').rglob('evil.pth'))
+
+
+def test_code_in_a_checkpoint_of_an_address_does_not_run(evil, address):
+    path, trace = evil
+    with pytest.raises(pickle.UnpicklingError):
+        load_weights(f'{address}/{path.name}')
     assert not trace.exists()
+
+
+def test_a_checkpoint_of_an_address_comes_back(address, tmp_path):
+    saved = {'state_dict': {'a': torch.ones(1)}, 'log': HistoryBuffer([1.5], [1])}
+    torch.save(saved, tmp_path / 'a.pth')
+    found = load_weights(f'{address}/a.pth')
+    assert found['state_dict'] == saved['state_dict']
+    assert found['log'].current() == 1.5
 
 
 def test_the_config_in_a_checkpoint_is_not_executed_on_resuming(tmp_path):

@@ -98,7 +98,10 @@ def _environment() -> list[Finding]:
             ),
         ]
     built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'no CUDA'
-    found.append(Finding(f'torch {torch.__version__}, built with {built}'))
+    number = tuple(int(part) for part in torch.__version__.split('.')[:2])
+    newer = 'from 2.6 on checkpoints are read without running what they say'
+    hint = '' if number >= (2, 6) else newer
+    found.append(Finding(f'torch {torch.__version__}, built with {built}', hint=hint))
     if torch.cuda.is_available():
         count = torch.cuda.device_count()
         names = [torch.cuda.get_device_name(index) for index in range(count)]

@@ -71,12 +71,15 @@ def _resume_latest(cfg: Config) -> None:
 
 def _write_whole_checkpoints(cfg: Config) -> None:
     """Let the CheckpointHook write by WholeBackend, unless it has a backend."""
-    hooks = cfg.setdefault('default_hooks', {})
-    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook'})
+    hooks = cfg.get('default_hooks') or {}
+    hook = hooks.get('checkpoint', {'type': 'CheckpointHook'})  # MMEngine's default
     if hook is None or '://' in str(hook.get('out_dir')):
         return
-    if not (hook.get('backend_args') or hook.get('file_client_args')):
-        hook['backend_args'] = {'backend': 'whole'}
+    kind = hook['type'] if isinstance(hook['type'], str) else hook['type'].__name__
+    given = hook.get('backend_args') or hook.get('file_client_args')
+    if kind.split('.')[-1] == 'CheckpointHook' and not given:
+        whole = {**hook, 'backend_args': {'backend': 'whole'}}
+        cfg.default_hooks = {**hooks, 'checkpoint': whole}
 
 
 def _use_amp(cfg: Config) -> None:

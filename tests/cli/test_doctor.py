@@ -160,3 +160,11 @@ def test_a_driver_without_a_gpu_gets_a_hint(monkeypatch, no_training, capsys):
     monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
     said = report(capsys, 0)
     assert 'no GPU: trainings run on the CPU\n    if you need it: this machine' in said
+
+
+@pytest.mark.parametrize(('version', 'safe'), [('2.5.1+cpu', False), ('2.10.0', True)])
+def test_an_old_pytorch_gets_a_hint(monkeypatch, no_training, capsys, version, safe):
+    monkeypatch.setattr('torch.__version__', version)
+    said = report(capsys, 0)
+    assert f'torch {version}, built with' in said
+    assert ('if you need it: from 2.6 on checkpoints are read' in said) is not safe
