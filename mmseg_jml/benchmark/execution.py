@@ -26,6 +26,7 @@ from .state import OUTPUT, last_lines, now, read_state, try_lock, write_state
 LOOK = 2.0  # seconds between two looks at the memory
 BEAT = 15.0  # seconds between two notes in run.json, should the runner be killed
 MEGABYTE = 1024**2
+JOBS = {'train': 'training', 'test': 'test'}
 GPU_NAME = re.compile(r'^\s*GPU [\d,]+: (.+)$', re.MULTILINE)
 
 Say = Callable[[str], None]
@@ -144,9 +145,8 @@ def _watch(
             process.end(child)
         note()
     if child.returncode:
-        raise RunFailedError(
-            f'the {job} ended with status {child.returncode}:\n{last_lines(run.folder)}'
-        )
+        words = f'the {JOBS[job]} ended with status {child.returncode}'
+        raise RunFailedError(f'{words}:\n{last_lines(run.folder)}')
 
 
 def _measure(state: dict[str, Any], pid: int) -> None:

@@ -152,9 +152,13 @@ def test_an_option_that_would_be_read_otherwise_is_refused(value):
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        ({'model.head.x': 1}, '`model.head.x` must be of the config.* no `model.head`'),
+        (
+            {'model.haed.loss.x': 1},
+            '`model.haed.loss.x` must be .* no `model.haed.loss`',
+        ),
         ({'model.type.x': 1}, 'no `model.type`'),
-        ({'train_cfg.by.x': 1}, 'no `train_cfg.by`'),
+        ({'none.by.x': 1}, 'no `none.by`'),
+        ({'model.parts.1': 1}, 'do not fit: .*Index 1'),
         ({'model.parts.7.x': 1}, r'no `model.parts.7`'),
     ],
 )
@@ -164,10 +168,11 @@ def test_an_option_that_nothing_reads_is_refused(options, sentence):
         settings.apply(cfg, options)
 
 
-def test_a_new_dict_may_come_with_its_type():
+def test_one_new_dict_may_be_opened():
     cfg = Config({'model': {'type': 'A'}})
-    settings.apply(cfg, {'model.smoothing.epsilon': 1, 'model.smoothing.type': 'B'})
-    assert cfg.model.smoothing == {'epsilon': 1, 'type': 'B'}
+    settings.apply(cfg, {'model.smoothing.epsilon': 1, 'env_cfg.cudnn': False, 'x': 2})
+    assert cfg.model.smoothing == {'epsilon': 1}
+    assert (cfg.env_cfg, cfg.x) == ({'cudnn': False}, 2)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +182,8 @@ def test_a_new_dict_may_come_with_its_type():
         ({'loss': 'none'}, "cell 'a': no loss 'none'"),
         ({'teacher': 'b'}, "cell 'a': a cell with a `teacher` needs a config of a st"),
         (
-            {'overrides': {'nothing.x': 1}},
-            "cell 'a': `nothing.x` must be of the config",
+            {'overrides': {'no.x.y': 1}},
+            "cell 'a': `no.x.y` must be of the config",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_failure_is_told_and_the_rest_goes_on(monkeypatch, tmp_path):
     assert not done
     assert states(runs) == {'a/seed-0': 'failed', 'b/seed-0': 'done'}
     reason = read_state(runs[0].folder)['reason']
-    assert reason.startswith('the train ended with status 3:')
+    assert reason.startswith('the training ended with status 3:')
     assert reason.endswith('it is broken')
     (failure,) = (line for line in lines if 'failed' in line)
     assert 'a/seed-0 failed: it is broken' in failure
