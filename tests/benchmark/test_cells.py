@@ -90,6 +90,20 @@ def test_a_test_takes_the_last_checkpoint_and_tabulates_pictures(tmp_path):
     assert command[8] == str(run.folder / 'test')
 
 
+def test_a_checkpoint_to_come_is_that_of_the_overrides(tmp_path):
+    cells = {
+        's': {'config': str(tmp_path / 'student.py'), 'teacher': 't'},
+        't': {
+            'config': str(tmp_path / 'base.py'),
+            'overrides': {'train_cfg.max_iters': 7},
+        },
+    }
+    teacher, student = runs_of(write_plan(tmp_path, cells=cells))
+    assert to_test(teacher, config(teacher))[5] == str(teacher.folder / 'iter_7.pth')
+    option = f'model.teacher_checkpoint={teacher.folder}/iter_7.pth'
+    assert option in to_train(student, config(student))
+
+
 def test_several_gpus_are_started_by_torchrun(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     command = to_train(run, config(run), gpus=4)
