@@ -15,8 +15,6 @@ from . import settings
 from .plan import Cell, Plan
 from .state import read_state
 
-CHANGED = 5  # differences named in one message
-
 
 @dataclass(frozen=True)
 class Run:
@@ -106,6 +104,13 @@ def _config(config: str, loss: str | None, fold: int | None) -> Any:
     return settings.load(config, loss=loss, fold=fold)
 
 
+def _of_cell(run: Run) -> Any:
+    """The config of a cell with its overrides: what all its seeds share."""
+    cfg = copy.deepcopy(_config(run.cell.config, run.cell.loss, run.fold))
+    settings.apply(cfg, run.cell.overrides)
+    return cfg
+
+
 def options(run: Run, cfg: Any) -> dict[str, Any]:
     """Everything that its commands say by `--cfg-options`."""
     found = dict(run.cell.overrides)
@@ -126,7 +131,7 @@ def config(run: Run) -> Any:
             the name of the cell.
     """
     try:
-        cfg = copy.deepcopy(_config(run.cell.config, run.cell.loss, run.fold))
+        cfg = _of_cell(run)
         if run.teacher is not None and 'teacher' not in cfg.model:
             raise ValueError('a cell with a `teacher` needs a config of a student')
         settings.apply(cfg, options(run, cfg))
@@ -148,8 +153,8 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 def checkpoint(run: Run) -> Path:
     """The last checkpoint of a run; before its training, what it will be."""
-    final = settings.final_checkpoint(_config(run.cell.config, run.cell.loss, run.fold))
-    return last_checkpoint(run.folder) or run.folder / final
+    found = last_checkpoint(run.folder)
+    return found or run.folder / settings.final_checkpoint(_of_cell(run))
 
 
 def is_trained(run: Run, cfg: Any) -> bool:

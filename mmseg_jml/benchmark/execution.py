@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from .state import OUTPUT, last_lines, now, read_state, try_lock, write_state
 LOOK = 2.0  # seconds between two looks at the memory
 BEAT = 15.0  # seconds between two notes in run.json, should the runner be killed
 MEGABYTE = 1024**2
+JOBS = {'train': 'training', 'test': 'test'}
 GPU_NAME = re.compile(r'^\s*GPU [\d,]+: (.+)$', re.MULTILINE)
 
 Say = Callable[[str], None]
@@ -144,9 +146,8 @@ def _watch(
             process.end(child)
         note()
     if child.returncode:
-        raise RunFailedError(
-            f'the {job} ended with status {child.returncode}:\n{last_lines(run.folder)}'
-        )
+        words = f'the {JOBS[job]} ended with status {child.returncode}'
+        raise RunFailedError(f'{words}:\n{last_lines(run.folder)}')
 
 
 def _measure(state: dict[str, Any], pid: int) -> None:
@@ -158,14 +159,17 @@ def _measure(state: dict[str, Any], pid: int) -> None:
 
 def of_device(folder: Path) -> dict[str, Any]:
     """The device, and on a GPU the peak memory there, from the training's own log."""
-    peaks = [
-        json.loads(line)['memory']
-        for path in folder.glob('*/vis_data/scalars.json')
-        for line in path.read_text('utf-8').splitlines()
-        if '"memory"' in line
-    ]
+    peaks = list(_logged_memory(folder))
     if not peaks:
         return {'device': f'CPU, {os.cpu_count()} cores'}
     logs = (path.read_text('utf-8') for path in sorted(folder.glob('*/*.log')))
     names = [name for log in logs for name in GPU_NAME.findall(log)]
     return {'device': names[-1] if names else 'GPU', 'peak_memory_mb': max(peaks)}
+
+
+def _logged_memory(folder: Path) -> Iterator[float]:
+    for path in folder.glob('*/vis_data/scalars.json'):
+        for line in path.read_text('utf-8').splitlines():
+            # A killed process leaves half of a line.
+            with contextlib.suppress(ValueError, KeyError):
+                yield json.loads(line)['memory']

@@ -13,6 +13,7 @@ import yaml
 from .keys import UniqueKeys, flatten, numbers_of, require, table
 
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
+TAKEN = ('jobs', 'report')  # folders of the work dir
 OF_PLAN = {
     'name': str,
     'description': str,
@@ -216,14 +217,14 @@ def _sweep(sweep: Mapping[str, Any], cells: Sequence[Cell]) -> tuple[Sweep, list
         require(name in known, 'sweep.cells', f'some of {known}', name)
     made: list[Cell] = []
     for cell in cells:
-        values = sweep['values'] if cell.name in swept else [None]
-        made += [_swept(cell, sweep, value) for value in values]
+        if cell.name in swept:
+            made += [_swept(cell, sweep, value) for value in sweep['values']]
+        else:
+            made.append(cell)
     return Sweep(name=sweep['name'], values=tuple(sweep['values'])), made
 
 
 def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
-    if value is None:
-        return cell
     name = f'{cell.name}_{sweep["name"]}-{value}'
     require(bool(NAME.fullmatch(name)), 'sweep', 'values for names of folders', name)
     options = flatten(dict.fromkeys(sweep['options'], value), 'sweep.values')
@@ -242,6 +243,8 @@ def _check(plan: Plan) -> None:
     require(bool(names), 'cells', 'at least one', names)
     double = sorted({name for name in names if names.count(name) > 1})
     require(not double, 'cells', 'of different names', double)
+    taken = [name for name in names if name in TAKEN]
+    require(not taken, 'cells', f'of other names than {TAKEN}', taken)
     if plan.baseline is not None:
         require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
     for cell in plan.cells:

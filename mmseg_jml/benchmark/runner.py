@@ -159,8 +159,9 @@ class Runner:
     def _end(self, run: Run) -> None:
         state = read_state(run.folder)
         self.outcomes[run.folder] = 'done' if state['state'] == 'done' else 'failed'
-        if state['state'] == 'done':
-            seconds = state.get('train_seconds', 0) + state.get('test_seconds', 0)
+        # A training by hand took a time that nobody noted.
+        if state['state'] == 'done' and state.get('train_seconds'):
+            seconds = state['train_seconds'] + state['test_seconds']
             self._seconds[run.folder] = seconds
 
     def _ending(self, run: Run) -> str:
@@ -172,16 +173,18 @@ class Runner:
         return f'failed: {last.strip()} (see {run.folder / OUTPUT})'
 
     def _left(self) -> str:
-        """The time that is left, judged by the runs that are done."""
+        """The time that is left, judged by the runs that are done; '' if unknown."""
+        left = [run for run in self.runs if run.folder not in self.outcomes]
+        if not (left and self._seconds):
+            return ''
         known: dict[str, list[float]] = {}
         for run in self.runs:
             if run.folder in self._seconds:
                 known.setdefault(run.cell.name, []).append(self._seconds[run.folder])
-        left = [run for run in self.runs if run.folder not in self.outcomes]
         overall = mean(self._seconds.values())
         seconds = sum(mean(known.get(run.cell.name, [overall])) for run in left)
         hours, minutes = divmod(round(seconds / self.jobs / 60), 60)
-        return f'{hours} h {minutes} min' if left else ''
+        return f'{hours} h {minutes} min'
 
     def _tell(self, run: Run, text: str) -> None:
         ended = len(self.outcomes)

@@ -50,14 +50,15 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
     """Change a config as `--cfg-options` would.
 
     Raises:
-        ValueError: an option that nothing would read, as the config has no such place;
-            a new dict must come with its `type`.
+        ValueError: an option of a place that is not in the config; one new dict is
+            allowed, as `clip_grad` in `optim_wrapper.clip_grad.max_norm`.
     """
+    whole = cfg.to_dict()
     for key in options:
-        place = key.rpartition('.')[0]
-        while place and f'{place}.type' in options:
-            place = place.rpartition('.')[0]
-        if place and not isinstance(_find(cfg, place), dict | list):
+        place, _, _ = key.rpartition('.')
+        above, _, _ = place.rpartition('.')
+        is_new = _find(whole, place) is None and isinstance(_find(whole, above), dict)
+        if not (is_new or isinstance(_find(whole, place), dict | list)):
             raise ValueError(f'`{key}` must be of the config, which has no `{place}`')
     try:
         cfg.merge_from_dict(dict(options))
@@ -67,15 +68,16 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _find(cfg: Any, key: str) -> Any:
-    for part in key.split('.'):
-        if isinstance(cfg, list) and part.isdigit() and int(part) < len(cfg):
-            cfg = cfg[int(part)]
-        elif isinstance(cfg, dict | Config):
-            cfg = cfg.get(part)
+def _find(node: Any, key: str) -> Any:
+    """What is at a dotted key; the whole for '', None where nothing is."""
+    for part in key.split('.') if key else ():
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict):
+            node = node.get(part)
         else:
             return None
-    return cfg
+    return node
 
 
 def data_roots(cfg: Config, root: str) -> dict[str, str]:

@@ -97,7 +97,6 @@ def submit(executor: AutoExecutor, run: Run, *, gpus: int, say: Say) -> Iterator
     executor.update_parameters(name=run.name.replace('/', '_'))
     job = executor.submit(Job(run, gpus))
     say(f'is job {job.job_id}')
-    yield
     try:
         while not job.done():
             yield

@@ -44,7 +44,8 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
             print(*dry_run(chosen, args.gpus_per_run), sep='\n')
             return 0
         start, jobs = _places(args, work_dir, len(chosen))
-    report = partial(_report, plan, work_dir)
+        report = partial(_report, plan, work_dir)
+        report()  # what it cannot do is better known now
     say = partial(print, flush=True)
     runner = Runner(chosen, start, jobs=jobs, after=partial(_try, report), say=say)
     try:

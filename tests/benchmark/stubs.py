@@ -7,7 +7,9 @@ from pathlib import Path
 import yaml
 
 from mmseg_jml.benchmark.cells import runs
+from mmseg_jml.benchmark.execution import execute
 from mmseg_jml.benchmark.plan import read_plan
+from mmseg_jml.benchmark.runner import Runner
 from mmseg_jml.benchmark.state import read_state
 from tests.processes import ROOT
 
@@ -56,3 +58,14 @@ def calls(run):
 def states(runs):
     """The states by the names of runs."""
     return {run.name: read_state(run.folder).get('state') for run in runs}
+
+
+def start(run, place, say):
+    """Begin a run as the local runner does."""
+    return execute(run, say=say)
+
+
+def go(runs, **options):
+    """Run them; gives whether all is done, and the lines that were said."""
+    lines = []
+    return Runner(runs, start, say=lines.append, **options).run(), lines

@@ -90,6 +90,20 @@ def test_a_test_takes_the_last_checkpoint_and_tabulates_pictures(tmp_path):
     assert command[8] == str(run.folder / 'test')
 
 
+def test_a_checkpoint_to_come_is_that_of_the_overrides(tmp_path):
+    cells = {
+        's': {'config': str(tmp_path / 'student.py'), 'teacher': 't'},
+        't': {
+            'config': str(tmp_path / 'base.py'),
+            'overrides': {'train_cfg.max_iters': 7},
+        },
+    }
+    teacher, student = runs_of(write_plan(tmp_path, cells=cells))
+    assert to_test(teacher, config(teacher))[5] == str(teacher.folder / 'iter_7.pth')
+    option = f'model.teacher_checkpoint={teacher.folder}/iter_7.pth'
+    assert option in to_train(student, config(student))
+
+
 def test_several_gpus_are_started_by_torchrun(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     command = to_train(run, config(run), gpus=4)
@@ -152,9 +166,13 @@ def test_an_option_that_would_be_read_otherwise_is_refused(value):
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        ({'model.head.x': 1}, '`model.head.x` must be of the config.* no `model.head`'),
+        (
+            {'model.haed.loss.x': 1},
+            '`model.haed.loss.x` must be .* no `model.haed.loss`',
+        ),
         ({'model.type.x': 1}, 'no `model.type`'),
-        ({'train_cfg.by.x': 1}, 'no `train_cfg.by`'),
+        ({'none.by.x': 1}, 'no `none.by`'),
+        ({'model.parts.1': 1}, 'do not fit: .*Index 1'),
         ({'model.parts.7.x': 1}, r'no `model.parts.7`'),
     ],
 )
@@ -164,10 +182,11 @@ def test_an_option_that_nothing_reads_is_refused(options, sentence):
         settings.apply(cfg, options)
 
 
-def test_a_new_dict_may_come_with_its_type():
+def test_one_new_dict_may_be_opened():
     cfg = Config({'model': {'type': 'A'}})
-    settings.apply(cfg, {'model.smoothing.epsilon': 1, 'model.smoothing.type': 'B'})
-    assert cfg.model.smoothing == {'epsilon': 1, 'type': 'B'}
+    settings.apply(cfg, {'model.smoothing.epsilon': 1, 'env_cfg.cudnn': False, 'x': 2})
+    assert cfg.model.smoothing == {'epsilon': 1}
+    assert (cfg.env_cfg, cfg.x) == ({'cudnn': False}, 2)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +196,8 @@ def test_a_new_dict_may_come_with_its_type():
         ({'loss': 'none'}, "cell 'a': no loss 'none'"),
         ({'teacher': 'b'}, "cell 'a': a cell with a `teacher` needs a config of a st"),
         (
-            {'overrides': {'nothing.x': 1}},
-            "cell 'a': `nothing.x` must be of the config",
+            {'overrides': {'no.x.y': 1}},
+            "cell 'a': `no.x.y` must be of the config",
         ),
     ],
 )

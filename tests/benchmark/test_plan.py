@@ -104,6 +104,7 @@ def with_cell(**keys):
         ({'name': 'p', 'losses': ['ce']}, '`losses` must be given with `base`'),
         ({'name': 'p', 'base': 'a.py'}, '`losses` must be given with `base`'),
         ({'name': 'p', 'cells': {'a b': 'a.py'}}, '`cells.a b` must be a name for a'),
+        ({'name': 'p', 'cells': {'report': 'a.py'}}, r"got \['report'\]"),
         ({'name': 'p', 'cells': {3: 'a.py'}}, '`cells` must be names'),
         ({'name': 'p', 'cells': {'a': {}}}, '`cells.a` must be a config'),
         (

@@ -79,7 +79,7 @@ def test_a_job_that_says_nothing_of_its_end_has_failed(tmp_path):
         job_id='17', state='NODE_FAIL', done=lambda: True, stderr=lambda: 'lost'
     )
     jobs = SimpleNamespace(update_parameters=lambda **_: None, submit=lambda _: job)
-    assert list(submit(jobs, run, gpus=1, say=lambda line: None)) == [None]
+    assert list(submit(jobs, run, gpus=1, say=lambda line: None)) == []
     state = read_state(run.folder)
     assert (state['state'], state['attempts']) == ('failed', 2)
     assert state['reason'] == 'job 17 ended (NODE_FAIL):\nlost'
