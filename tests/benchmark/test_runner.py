@@ -62,6 +62,7 @@ def test_a_training_by_hand_is_only_tested(stub, tmp_path):
     go([run])
     assert calls(run)[0] == ['test']
     assert states([run]) == {'a/seed-0': 'done'}
+    assert read_state(run.folder)['peak_memory_mb'] is None
 
 
 def test_an_interrupted_training_goes_on(stub, tmp_path):
