@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS, METRICS, MODELS
 
+from mmseg_jml.benchmark.plan import read_plan
 from mmseg_jml.shipped import copy_configs
 from tests.docs import commands
 from tests.docs.pages import (
@@ -25,7 +26,9 @@ from tests.docs.pages import (
 from tests.processes import ROOT
 from tests.tools.models import TINY, write_checkpoint, write_config
 
+PLAN_KEYS = ('base:', 'data_root:', 'cells:')
 PYTHON = blocks('python')
+PLANS = [block for block in blocks('yaml') if block.text.startswith(PLAN_KEYS)]
 COMMANDS = blocks('bash', 'sh', 'shell') + inline_commands()
 
 # Which test or script does for real what a command of the docs says; the tests below
@@ -39,13 +42,21 @@ RUN_BY = {
     'tools/plot_calibration.py': 'tests/tools/test_plot_calibration.py',
     'tools/check_dataset.py': 'tests/tools/test_check_dataset.py',
     'tools/teacher_report.py': 'tests/tools/test_teacher_report.py',
+    'tools/benchmark.py': 'tests/benchmark/test_command.py',
+    'tools/plot_runs.py': 'tests/tools/test_plot_runs.py',
+    'tools/make_splits.py': 'tests/tools/test_make_splits.py',
+    'tools/export.py': 'tests/tools/test_export.py',
     'tools/config_grid.py': 'tests/configs/test_grid.py',
     'tools/dataset_converters/deepglobe.py': 'tests/tools/test_converters.py',
     'tools/dataset_converters/voc_aug.py': 'tests/tools/test_converters.py',
     'docs/figures/losses.py': 'tests/docs/test_figures.py',
     'docs/figures/boundaries.py': 'tests/docs/test_figures.py',
     'mmseg_jml train': 'tests/test_wheel.py',
+    'mmseg_jml test': 'tests/benchmark/test_command.py',
     'mmseg_jml configs': 'tests/test_cli.py',
+    'mmseg_jml benchmark': 'tests/benchmark/test_command.py',
+    'mmseg_jml plot-runs': 'tests/tools/test_plot_runs.py',
+    'mmseg_jml export': 'tests/tools/test_export.py',
     'mmseg_jml doctor': 'tests/test_cli.py',
     'make demo': 'tests/tools/test_demo.py',
     'make test': '.ci/run',
@@ -54,8 +65,8 @@ RUN_BY = {
 }
 # Run by the test of the commands itself: up to where they start torchrun or srun.
 RUN_HERE = {'python -c', 'tools/dist_test.sh', 'tools/slurm_train.sh'}
-# Measurements of many minutes, which no test repeats; what needs the network, or
-# packages of its own.
+# Measurements of many minutes, which no test repeats; what needs the network, packages
+# of its own, or mmcv compiled.
 BY_HAND = {
     'benchmarks/calibration.py',
     'benchmarks/distillation.py',
@@ -63,6 +74,7 @@ BY_HAND = {
     'benchmarks/performance.py',
     'csCreateTrainIdLabelImgs',
     'make docs',
+    'make test-openmmlab',
     'pip',
 }
 
@@ -86,6 +98,7 @@ def working_folder(tmp_path_factory):
     weights.parent.mkdir(parents=True)
     write_checkpoint(weights, TINY)
     copy_configs(folder / 'my_configs')
+    (folder / 'plan.yml').write_text(PLANS[0].text)
     for block in PYTHON:
         if module_name(block):
             with (folder / f'{module_name(block)}.py').open('a') as module:
@@ -142,6 +155,13 @@ def test_each_config_of_a_page_builds_and_trains_a_step(block, working_folder):
     logged = model.train_step(batch, optimizer)
     assert logged['loss'].isfinite()
     assert logged['loss'] > 0
+
+
+@named(PLANS)
+def test_each_plan_of_a_page_can_be_read(block, tmp_path):
+    (tmp_path / 'plan.yml').write_text(block.text)
+    plan = read_plan(tmp_path / 'plan.yml')
+    assert plan.baseline in [cell.name for cell in plan.cells]
 
 
 @named(COMMANDS)
