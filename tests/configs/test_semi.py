@@ -86,10 +86,10 @@ def test_an_unlabelled_picture_is_scaled_cropped_and_flipped_as_a_labelled_one(
     ]
 
 
-def test_the_views_that_the_student_learns_from_are_made(learning):
+def test_the_strong_views_that_the_student_learns_from_are_made_and_no_other(learning):
     cfg = load(learning)
     asked = [view for view in cfg.model.unlabelled.views if 'strong' in view]
-    assert cfg.train_dataloader.dataset.get('strong_views', 1) >= len(asked)
+    assert cfg.train_dataloader.dataset.get('strong_views', 1) == len(asked)
 
 
 def test_the_objective_of_unlabelled_pictures(learning):
