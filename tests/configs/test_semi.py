@@ -27,7 +27,7 @@ LEARNING = [path for path in SEMI if learns_unlabelled(path)]
 CE = [{'type': 'SoftCrossEntropyLoss'}]
 JML = [
     {'type': 'SoftCrossEntropyLoss', 'loss_weight': 0.25},
-    {'type': 'JaccardMetricLoss', 'loss_weight': 0.75},
+    {'type': 'JaccardMetricLoss', 'loss_weight': 0.75, 'threshold': 0.5},
 ]
 # The losses of an unlabelled picture, the weights of its views, CutMix.
 OBJECTIVES = {

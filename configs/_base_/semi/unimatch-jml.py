@@ -5,7 +5,7 @@ unlabelled = dict(
         type='CompoundLoss',
         losses=[
             dict(type='SoftCrossEntropyLoss', loss_weight=0.25),
-            dict(type='JaccardMetricLoss', loss_weight=0.75),
+            dict(type='JaccardMetricLoss', loss_weight=0.75, threshold=0.5),
         ],
     ),
     views=dict(strong=0.25, strong_2=0.25, features=0.5),

@@ -9,7 +9,7 @@ _base_ = [
 model = dict(
     type='SemiEncoderDecoder',
     unlabelled={{_base_.unlabelled}},
-    ramp_up=200,
+    ramp_up=1000,
     ema=dict(type='MomentumAnnealingEMA', momentum=0.02, gamma=1),
     data_preprocessor=dict(type='SemiSegDataPreprocessor', size={{_base_.crop_size}}),
     decode_head=dict(num_classes=11, loss_decode={{_base_.loss_decode}}),
