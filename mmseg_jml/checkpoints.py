@@ -39,7 +39,6 @@ def distrust_checkpoints() -> None:
     """
     if _distrusts():
         os.environ[DISTRUST] = '1'
-        torch.serialization.add_safe_globals(_harmless())
     CheckpointLoader.register_scheme('', loader=load_from_file, force=True)
 
 
@@ -63,8 +62,7 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint {filename!r}')
     distrust = _distrusts()
-    if distrust:
-        torch.serialization.add_safe_globals(_harmless())
+    _allow_what_is_harmless()  # MMEngine may have withdrawn it
     try:
         loaded = torch.load(path, map_location=map_location, weights_only=distrust)
     except pickle.UnpicklingError as error:
@@ -96,8 +94,10 @@ def _reason(error: Exception) -> str:
     return (found[1] if found else str(error)).split('Please use')[0].strip(' \n.')
 
 
-def _harmless() -> list[Any]:
-    """What may be built besides tensors, some of it under the name in the file."""
+def _allow_what_is_harmless() -> None:
+    """Tell PyTorch what may be built besides tensors, some under the name in files."""
+    if not CAN_DISTRUST:
+        return
     multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
     numbers = {type(np.dtype(code)) for code in np.typecodes['AllInteger'] + 'efd?'}
     functions = [
@@ -105,14 +105,16 @@ def _harmless() -> list[Any]:
         for name in ('_reconstruct', 'scalar')
         for core in ('core', '_core')  # NumPy 1 and 2
     ]
-    return [
-        HistoryBuffer,
-        (_statistic, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        *numbers,
-        *functions,
-    ]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            (_statistic, 'builtins.getattr'),
+            np.ndarray,
+            np.dtype,
+            *numbers,
+            *functions,
+        ]
+    )
 
 
 def _statistic(owner: object, name: object) -> Any:
@@ -123,6 +125,11 @@ def _statistic(owner: object, name: object) -> Any:
     if owner is HistoryBuffer and name in STATISTICS:
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(f'it asks for the attribute {name!r} of {owner!r}')
+
+
+# OpenMMLab's MMEngine leaves it to PyTorch's default, which from 2.6 on refuses
+# MMEngine's own checkpoints.
+_allow_what_is_harmless()
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:

@@ -11,7 +11,7 @@ from .check import leaf_datasets
 
 
 class NamingCompose(Compose):
-    """A Compose whose errors name the files.
+    """A Compose in which errors of its `Load...` transforms name the files.
 
     Decoders do not know what they decode: 'image file is truncated', one says.
 
@@ -26,20 +26,29 @@ class NamingCompose(Compose):
         """Do it.
 
         Raises:
-            UnreadableError: A transform fails; it is the cause.
+            UnreadableError: A file cannot be loaded; why is the cause. Errors of other
+                transforms come as they are.
         """
-        paths = {
-            'picture': data.get('img_path'),
-            'mask': data.get('seg_map_path'),
-        }
-        try:
-            return super().__call__(data)
-        except Exception as error:  # decoders raise what they like
-            named = ', '.join(f'{what} {path}' for what, path in paths.items() if path)
-            raise UnreadableError(
-                f'{named}: {type(error).__name__}: {error} (tools/check_dataset.py '
-                'looks at every file of a config)'
-            ) from error
+        for transform in self.transforms:
+            try:
+                result = transform(data)
+            except Exception as error:  # decoders raise what they like
+                if not type(transform).__name__.startswith('Load'):
+                    raise
+                raise UnreadableError(_sentence(data, error)) from error
+            if result is None:
+                return None
+            data = result
+        return data
+
+
+def _sentence(data: dict, error: Exception) -> str:
+    named = {'picture': data.get('img_path'), 'mask': data.get('seg_map_path')}
+    files = ', '.join(f'{what} {path}' for what, path in named.items() if path)
+    return (
+        f'{files}: {type(error).__name__}: {error} (tools/check_dataset.py looks at '
+        'every file of a config)'
+    )
 
 
 def name_broken_files(dataset: Any) -> None:

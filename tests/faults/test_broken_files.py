@@ -86,6 +86,26 @@ def test_what_is_not_broken_is_as_it_was(folder):
     np.testing.assert_array_equal(dataset[1]['img'], plain)
 
 
+class Fails:
+    """A transform with a mistake."""
+
+    def __call__(self, data):
+        return data['no such key']
+
+
+def test_a_mistake_in_a_transform_shows_itself():
+    dataset = BaseSegDataset(pipeline=[Fails()], lazy_init=True)
+    name_broken_files(dataset)
+    with pytest.raises(KeyError, match='no such key'):
+        dataset.pipeline({'img_path': 'a.png'})
+
+
+def test_a_transform_may_drop_a_picture():
+    dataset = BaseSegDataset(pipeline=[lambda data: None, Fails()], lazy_init=True)
+    name_broken_files(dataset)
+    assert dataset.pipeline({}) is None
+
+
 def test_another_kind_of_data_set_or_pipeline_is_left_alone():
     class Mine(torch.utils.data.Dataset):
         pass
