@@ -180,7 +180,7 @@ def test_a_checkpoint_of_an_address_comes_back(address, tmp_path):
 
 def test_the_config_in_a_checkpoint_is_not_executed_on_resuming(tmp_path):
     trace = tmp_path / 'trace'
-    code = f'from pathlib import Path\nPath({str(trace)!r}).touch()\ngpu_ids = [0]\n'
+    code = f"__import__('pathlib').Path({str(trace)!r}).touch()\ngpu_ids = [0]\n"
     Config.fromstring(code, file_format='.py')  # what Runner.resume does
     assert trace.exists()
     trace.unlink()

@@ -110,6 +110,7 @@ def _paint(cfg: Config, args: argparse.Namespace) -> None:
             'type': 'SegVisualizationHook',
             **hooks.get('visualization', {}),
             'draw': True,
+            'interval': 1,  # OpenMMLab's hook heeds it in tests too
             'show': args.show,
             'wait_time': args.wait_time,
         },

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
-from mmseg.models import BaseSegmentor
+from mmseg.models import BaseSegmentor, SegDataPreProcessor
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -226,8 +226,10 @@ def rescaling(
 
 def _normalization(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
     """Whether the channels are swapped, and the means and deviations (3,)."""
-    if isinstance(preprocessor, ImgDataPreprocessor):
-        swap = bool(preprocessor._channel_conversion)
+    # OpenMMLab's SegDataPreProcessor is no ImgDataPreprocessor, but alike.
+    if isinstance(preprocessor, ImgDataPreprocessor | SegDataPreProcessor):
+        own = vars(preprocessor)
+        swap = bool(own.get('_channel_conversion', own.get('channel_conversion')))
         if not preprocessor._enable_normalize:
             return swap, torch.zeros(3), torch.ones(3)
         mean, std = preprocessor.mean.flatten(), preprocessor.std.flatten()
