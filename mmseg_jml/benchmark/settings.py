@@ -18,6 +18,8 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What the command line says of one attempt, not of what is trained.
 OF_ATTEMPTS = ('work_dir', 'launcher', 'resume')
 OPTION_OF_TEACHER = 'model.teacher_checkpoint'
+# How `train` writes checkpoints, whatever the config says of them.
+OPTIONS_OF_WRITING = 'default_hooks.checkpoint.backend_args'
 UNSET = 'not set'
 
 
@@ -159,6 +161,7 @@ def differences(cfg: Config, folder: Path) -> list[str]:
         for key in sorted(was.keys() | now.keys())
         if key.split('.')[0] not in OF_ATTEMPTS
         and key != OPTION_OF_TEACHER
+        and not key.startswith(OPTIONS_OF_WRITING)
         and was.get(key, UNSET) != now.get(key, UNSET)
     ]
 

@@ -163,16 +163,16 @@ def _registration() -> Finding:
 
 
 def _is_registered(name: str) -> bool:
-    from mmseg import registry
+    import mmengine.registry
+    import mmseg.registry
 
-    registries = (
-        registry.MODELS,
-        registry.DATASETS,
-        registry.METRICS,
-        registry.HOOKS,
-        registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    groups = (
+        each
+        for module in (mmseg.registry, mmengine.registry)
+        for each in vars(module).values()
+        if isinstance(each, mmengine.registry.Registry)
     )
-    return any(name in group.module_dict for group in registries)
+    return any(name in group.module_dict for group in groups)
 
 
 def _optional() -> list[Finding]:

@@ -3,6 +3,7 @@
 `python tests/benchmark/drive.py PLAN JOBS`.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from mmseg_jml.cli.benchmark import signals_interrupt
 from tests.benchmark.stubs import runs_of
 
 if __name__ == '__main__':
+    # A job that a shell starts in the background ignores Ctrl-C, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     runner = Runner(
         runs_of(Path(sys.argv[1])),
         lambda run, place, say: execute(run, say=say),
