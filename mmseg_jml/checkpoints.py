@@ -23,7 +23,7 @@ DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 # Before it, a file could run code although weights alone were asked for.
 CAN_DISTRUST = digit_version(torch.__version__) >= digit_version('2.6.0')
 STATISTICS = ('min', 'max', 'current', 'mean')
-RESUMABLE = re.compile(r'(iter|epoch)_\d+\.pth')
+RESUMABLE = re.compile(r'(iter|epoch)_(\d+)\.pth')
 
 
 class CheckpointError(UnreadableError):
@@ -142,9 +142,15 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
     folder = Path(folder)
     note = folder / 'last_checkpoint'
     named = [Path(note.read_text().strip())] if note.is_file() else []
-    others = [path for path in folder.glob('*.pth') if RESUMABLE.fullmatch(path.name)]
-    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((path for path in [*named, *others] if zipfile.is_zipfile(path)), None)
+    matches = [RESUMABLE.fullmatch(path.name) for path in folder.glob('*.pth')]
+    # Of two of the same tick of the file system's clock the later is the higher.
+    others = sorted(
+        ((folder / m[0]).stat().st_mtime_ns, int(m[2]), folder / m[0])
+        for m in matches
+        if m
+    )
+    candidates = [*named, *(path for *_, path in reversed(others))]
+    return next((path for path in candidates if zipfile.is_zipfile(path)), None)
 
 
 @register_backend('whole')

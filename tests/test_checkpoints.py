@@ -1,6 +1,7 @@
 """Reading a checkpoint runs none of the code that it brings; writing one is whole."""
 
 import io
+import os
 import pickle
 import threading
 import zipfile
@@ -274,6 +275,12 @@ def test_without_a_note_to_follow_it_is_the_newest_whole_one(whole, tmp_path, no
     if note is not None:
         (tmp_path / 'last_checkpoint').write_text(note and str(tmp_path / note))
     assert latest_checkpoint(tmp_path) == tmp_path / 'iter_20.pth'
+
+
+def test_of_two_of_the_same_moment_the_higher_is_the_latest(whole, tmp_path):
+    for name in ('iter_9.pth', 'iter_20.pth', 'iter_100.pth', 'iter_30.pth'):
+        os.utime(whole(name), ns=(0, 0))
+    assert latest_checkpoint(tmp_path) == tmp_path / 'iter_100.pth'
 
 
 def test_an_empty_folder_has_no_latest_checkpoint(tmp_path):

@@ -10,15 +10,13 @@ import time
 import pytest
 from mmengine.runner import IterBasedTrainLoop
 
-from tests.faults.children import TINY, finish, instead, start, training
+from mmseg_jml.cli import preflight
+from tests.faults.children import ALWAYS, TINY, finish, instead, start, training
 from tests.processes import environment
 
-SECONDS = 5  # that a rank waits for the other
-OPTIONS = (
-    'train_cfg.max_iters=200',
-    'env_cfg.dist_cfg.backend=gloo',
-    f'env_cfg.dist_cfg.timeout={SECONDS}',
-)
+SECONDS = 10  # that a rank waits for the other, also to begin
+GLOO = ('train_cfg.max_iters=200', 'env_cfg.dist_cfg.backend=gloo')
+OPTIONS = (*GLOO, f'env_cfg.dist_cfg.timeout={SECONDS}')
 pytestmark = pytest.mark.filterwarnings('ignore:.*multi-threaded:DeprecationWarning')
 
 
@@ -47,7 +45,11 @@ def ranks(port, tmp_path):
             }
             call = 3 if rank else 0
             send = lambda *_: os.kill(os.getpid(), fault)  # noqa: E731
-            with instead(IterBasedTrainLoop, 'run_iter', call or 10**6, send):
+            with (
+                instead(IterBasedTrainLoop, 'run_iter', call or 10**6, send),
+                # The first rank's look at the data would have the other wait for it.
+                instead(preflight, 'check_data_sets', ALWAYS, lambda cfg: None),
+            ):
                 training(tmp_path, *OPTIONS, flags=('--launcher', 'pytorch'))
 
         for rank in range(2):
@@ -93,7 +95,7 @@ def test_torchrun_ends_all_ranks_when_one_dies(port, tmp_path):
     (tmp_path / 'dying.py').write_text(DYING)
     command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2']
     command += [f'--master_port={port}', 'dying.py', str(TINY)]
-    command += ['--work-dir', 'run', '--launcher', 'pytorch', '--cfg-options', *OPTIONS]
+    command += ['--work-dir', 'run', '--launcher', 'pytorch', '--cfg-options', *GLOO]
     done = subprocess.run(
         command,
         cwd=tmp_path,
