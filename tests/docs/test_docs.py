@@ -191,6 +191,8 @@ def test_links_lead_somewhere(page):
         name, _, anchor = link.partition('#')
         target = page.parent / name if name else page
         assert target.exists(), link
+        # What lies outside is not among the web pages.
+        assert page.name == 'README.md' or not name.startswith('..'), link
         assert not anchor or anchor in anchors(target), link
 
 
