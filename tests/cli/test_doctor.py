@@ -10,7 +10,7 @@ from mmseg_jml.cli import doctor as doctor_module
 from mmseg_jml.cli import smoke
 from mmseg_jml.cli.optional_parts import Part
 
-TODO = '\n    to do: '
+HINT = '\n    to do: '
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_doctor_is_content_here(capsys):
 
 def test_no_mmsegmentation_is_a_problem(installed, capsys):
     said = report(capsys, 1)
-    assert f'PROBLEM MMSegmentation is not installed{TODO}' in said
+    assert f'PROBLEM MMSegmentation is not installed{HINT}' in said
     assert 'pip install mmseg_jml[onedl]' in said
     assert said.endswith('1 problem(s)\n')
 
@@ -117,7 +117,7 @@ def test_a_training_that_fails_is_a_problem_and_shows_what_it_said(monkeypatch, 
     monkeypatch.setattr(smoke, 'smoke_training', fail)
     said = report(capsys, 1)
     assert 'PROBLEM a training of two steps fails:\nloading the data\n' in said
-    assert f'RuntimeError: an operator is missing\n{TODO}' in said
+    assert f'RuntimeError: an operator is missing\n{HINT}' in said
 
 
 def test_what_is_optional_is_no_problem_but_says_how_to_get_it(
@@ -143,7 +143,7 @@ def test_a_missing_tree_of_configs_is_a_problem(monkeypatch, no_training, capsys
 
     monkeypatch.setattr('mmseg_jml.shipped.configs_dir', fail)
     said = report(capsys, 1)
-    assert f'PROBLEM no configs were installed{TODO}`pip install --force' in said
+    assert f'PROBLEM no configs were installed{HINT}`pip install --force' in said
 
 
 @pytest.mark.parametrize('count', [1, 2])
