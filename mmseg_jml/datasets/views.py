@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -117,15 +118,25 @@ class StrongAugmentation(BaseTransform):
     def _jittered(self, img: np.ndarray) -> np.ndarray:
         factors = np.random.uniform(1 - self.jitter, 1 + self.jitter, 3)
         steps = [
-            (mmcv.adjust_brightness, factors[0]),
-            (mmcv.adjust_contrast, factors[1]),
-            (mmcv.adjust_color, factors[2]),
-            (mmcv.adjust_hue, np.random.uniform(-self.hue, self.hue)),
+            partial(mmcv.adjust_brightness, factor=factors[0], backend='cv2'),
+            partial(mmcv.adjust_contrast, factor=factors[1], backend='cv2'),
+            partial(mmcv.adjust_color, alpha=factors[2], backend='cv2'),
+            partial(_turn_hue, turns=np.random.uniform(-self.hue, self.hue)),
         ]
         for index in np.random.permutation(len(steps)):
-            adjust, amount = steps[index]
-            img = adjust(img, amount, backend='cv2')
+            img = steps[index](img)
         return img
+
+
+def _turn_hue(img: np.ndarray, turns: float) -> np.ndarray:
+    """The picture with its hue moved by a share of the circle.
+
+    As `mmcv.adjust_hue`, which in mmcv 2.1 fails with NumPy 2 where the share is
+    negative.
+    """
+    hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
+    hsv[..., 0] += np.uint8(int(turns * 255) % 256)  # wraps around, as a circle does
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
 
 
 class PackViews:

@@ -1,3 +1,6 @@
+from unittest import mock
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -215,3 +218,15 @@ def test_blur_takes_the_variance_of_noise_as_a_gaussian_does():
 def test_options_outside_of_their_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f'`{name}` must be'):
         StrongAugmentation(**{name: value})
+
+
+@pytest.mark.parametrize('turns', [-0.25, -0.1, 0.0, 0.2])
+def test_the_hue_turns_as_a_circle_does(turns):
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    hue = cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL).astype(int)
+    hue[..., 0] = (hue[..., 0] + int(turns * 255)) % 256
+    expected = cv2.cvtColor(hue.astype(np.uint8), cv2.COLOR_HSV2BGR_FULL)
+    with mock.patch.object(np.random, 'uniform', side_effect=[np.ones(3), turns]):
+        augment = StrongAugmentation(jitter_prob=1, grey_prob=0, blur_prob=0)
+        turned = augment({'img': image.copy()})['img']
+    assert np.array_equal(turned, expected)
