@@ -38,6 +38,11 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
     with errors_as_sentence():
         plan = read_plan(args.plan)
         work_dir = args.work_dir or Path('work_dirs') / plan.name
+        if args.report_only:
+            if not work_dir.is_dir():
+                raise FileNotFoundError(f'`--report-only`: no folder {str(work_dir)!r}')
+            print(f'report: {_report(plan, work_dir)}')
+            return 0
         chosen = runs(plan, work_dir, args.only)
         check(chosen)
         if args.dry_run:
@@ -74,6 +79,9 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--dry-run', action='store_true', help='print the commands of what is missing'
+    )
+    parser.add_argument(
+        '--report-only', action='store_true', help='of what is there; run nothing'
     )
     parser.add_argument('--jobs', type=_positive, default=1, help='runs at a time')
     parser.add_argument('--gpus-per-run', type=_positive, default=1, metavar='N')

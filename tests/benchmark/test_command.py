@@ -48,6 +48,19 @@ def test_the_command_ends_with_a_table_a_report_and_a_status(
     assert run_benchmark([str(path)]) == 0
 
 
+def test_report_only_runs_nothing(monkeypatch, tmp_path, capsys, reports):
+    use_stub(monkeypatch)
+    path, work = write_plan(tmp_path), tmp_path / 'work'
+    command = [str(path), '--work-dir', str(work), '--report-only']
+    with pytest.raises(SystemExit, match='`--report-only`: no folder'):
+        run_benchmark(command)
+    work.mkdir()
+    assert run_benchmark(command) == 0
+    assert capsys.readouterr().out == f'report: {work / "report.md"}\n'
+    assert list(work.iterdir()) == []
+    assert reports == [('plan', work)]
+
+
 @pytest.fixture
 def failing(monkeypatch, reports):
     """A report that is written once and fails from then on."""
