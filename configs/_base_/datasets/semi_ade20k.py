@@ -11,7 +11,12 @@ unlabelled_pipeline = [
     dict(type='RandomCrop', crop_size={{_base_.crop_size}}),
     dict(type='RandomFlip', prob=0.5),
 ]
-prefix = dict(img_path='images/training', seg_map_path='annotations/training')
+pictures = dict(
+    type={{_base_.dataset_type}},
+    data_root={{_base_.data_root}},
+    data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+    reduce_zero_label=True,
+)
 train_dataloader = dict(
     batch_size=16,
     sampler=dict(_delete_=True, type='SemiSupervisedSampler', ratio=(1, 1)),
@@ -20,21 +25,15 @@ train_dataloader = dict(
         _delete_=True,
         type='SemiSupervisedDataset',
         labelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/labelled.txt',
-            reduce_zero_label=True,
             pipeline={{_base_.train_pipeline}},
         ),
         unlabelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/unlabelled.txt',
-            reduce_zero_label=True,
             pipeline=unlabelled_pipeline,
         ),
     ),
 )
-del prefix
+del pictures

@@ -11,7 +11,12 @@ unlabelled_pipeline = [
     dict(type='RandomCrop', crop_size={{_base_.crop_size}}),
     dict(type='RandomFlip', prob=0.5),
 ]
-prefix = dict(img_path='img_dir/train', seg_map_path='ann_dir/train')
+pictures = dict(
+    type={{_base_.dataset_type}},
+    data_root={{_base_.data_root}},
+    data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
+    metainfo={{_base_.metainfo}},
+)
 train_dataloader = dict(
     batch_size=16,
     sampler=dict(_delete_=True, type='SemiSupervisedSampler', ratio=(1, 1)),
@@ -20,21 +25,15 @@ train_dataloader = dict(
         _delete_=True,
         type='SemiSupervisedDataset',
         labelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/labelled.txt',
-            metainfo={{_base_.metainfo}},
             pipeline={{_base_.train_pipeline}},
         ),
         unlabelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/unlabelled.txt',
-            metainfo={{_base_.metainfo}},
             pipeline=unlabelled_pipeline,
         ),
     ),
 )
-del prefix
+del pictures

@@ -11,7 +11,11 @@ unlabelled_pipeline = [
     dict(type='RandomCrop', crop_size={{_base_.crop_size}}),
     dict(type='RandomFlip', prob=0.5),
 ]
-prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
+pictures = dict(
+    type={{_base_.dataset_type}},
+    data_root={{_base_.data_root}},
+    data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
+)
 train_dataloader = dict(
     batch_size=16,
     sampler=dict(_delete_=True, type='SemiSupervisedSampler', ratio=(1, 1)),
@@ -20,19 +24,15 @@ train_dataloader = dict(
         _delete_=True,
         type='SemiSupervisedDataset',
         labelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/labelled.txt',
             pipeline={{_base_.train_pipeline}},
         ),
         unlabelled=dict(
-            type={{_base_.dataset_type}},
-            data_root={{_base_.data_root}},
-            data_prefix=prefix,
+            **pictures,
             ann_file='splits/1_8/unlabelled.txt',
             pipeline=unlabelled_pipeline,
         ),
     ),
 )
-del prefix
+del pictures
