@@ -1,6 +1,6 @@
 """Write the paper's grid: its leaves, a README and a metafile for each folder, docs.
 
-`python tools/config_grid.py` after a change of the grid below or of grid_*.yml;
+`python tools/config_grid.py` after a change of the grid below or of its tables;
 `--check` writes nothing and lists what is out of date.
 """
 
@@ -15,11 +15,18 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-FIGURES, TABLES = (
-    yaml.safe_load((ROOT / 'tools' / f'grid_{name}.yml').read_text('utf-8'))
-    for name in ('figures', 'tables')
+TABLES, PAPER = (
+    yaml.safe_load((ROOT / path).read_text('utf-8'))
+    for path in ('tools/grid_tables.yml', 'mmseg_jml/benchmark/paper.yml')
 )
 METRICS = ('Acc', 'mIoU', 'ECE', 'BECE')
+# A folder's table of the paper, and what table 8, of the losses' variants, calls it.
+PUBLISHED = {
+    'cityscapes': ('table1', 'Cityscapes'),
+    'voc12aug': ('table2', 'VOC'),
+    'deepglobe': ('table3', ''),
+}
+VARIANTS = {'sjl-bls': 'SJL/BLS', 'jml2-bls': 'JML2/BLS'}
 DOC, START, END = 'docs/configs.md', '<!-- grid -->\n', '<!-- end of grid -->'
 
 
@@ -194,16 +201,25 @@ def pictures(leaf: Leaf) -> str:
 
 def figures(leaf: Leaf) -> tuple[list[str], list[str]]:
     """The paper's figures and the measured ones, a cell for each metric."""
-    paper = ''
-    if leaf.schedule != 'mmseg40k':
-        models = FIGURES['paper'].get(leaf.folder, {})
-        paper = models.get(MODELS[leaf.model].paper, {}).get(leaf.loss, '')
-    measured = FIGURES['measured'].get(leaf.name, '')
-    return _cells(paper, '-'), _cells(measured, 'not run')
+    measured = TABLES['measured'].get(leaf.name, {})
+    return (
+        [published(leaf).get(metric, '-') for metric in METRICS],
+        [measured.get(metric, 'not run') for metric in METRICS],
+    )
 
 
-def _cells(figure: str, missing: str) -> list[str]:
-    return figure.split(' | ') if figure else [missing] * len(METRICS)
+def published(leaf: Leaf) -> dict[str, str]:
+    """The paper's figures by metric, empty where it has none."""
+    if leaf.folder not in PUBLISHED or leaf.schedule == 'mmseg40k':
+        return {}
+    table, part = PUBLISHED[leaf.folder]
+    number = MODELS[leaf.model].paper
+    row = f'{number}/{leaf.loss.upper()}'
+    if number == 'M2' and leaf.loss in VARIANTS:
+        table, row = 'table8', f'{part}/{VARIANTS[leaf.loss]}'
+    found = PAPER['tables'][table]
+    cells = [str(cell).replace('±', ' ± ') for cell in found['rows'].get(row, [])]
+    return dict(zip(found['columns'], cells, strict=False))
 
 
 def readme(leaves: list[Leaf]) -> str:
@@ -215,7 +231,7 @@ def readme(leaves: list[Leaf]) -> str:
     rows = []
     for leaf in leaves:
         model = MODELS[leaf.model]
-        number = model.paper if folder in FIGURES['paper'] else ''
+        number = model.paper if folder in PUBLISHED else ''
         label = f'{number} {model.method}, {model.encoder}'.strip()
         run = ', '.join(filter(None, (leaf.loss, leaf.schedule, leaf.labels)))
         paper, measured = figures(leaf)

@@ -92,7 +92,8 @@ class TaughtLoss(CompoundLoss):
         ignore_index: int | None,
     ) -> list[Batch | Tensor]:
         """As CompoundLoss, with the teacher's logits for the parts that follow."""
-        if self.teacher_logits is None:
+        teacher_logits = self.teacher_logits
+        if teacher_logits is None:
             raise RuntimeError(
                 'there is no teacher outside of the `loss` of a distilling segmentor'
             )
@@ -101,26 +102,7 @@ class TaughtLoss(CompoundLoss):
         given = (logits, target, weight, ignore_index)
         found = read_parts(losses[: self.label_losses], *given)
         taught = losses[self.label_losses :]
-        return found + [self._read(loss, *given) for loss in taught]
-
-    def _read(
-        self,
-        loss: nn.Module,
-        logits: Tensor,
-        label: Tensor,
-        weight: Tensor | None,
-        ignore_index: int | None,
-    ) -> Batch | Tensor:
-        assert self.teacher_logits is not None
-        if isinstance(loss, SoftLabelLoss):
-            options = loss.reading(ignore_index)
-            return read_teacher(logits, self.teacher_logits, label, weight, **options)
-        valid = valid_mask(
-            label, IGNORE_INDEX if ignore_index is None else ignore_index
-        )
-        weight = valid.float() if weight is None else valid * weight
-        value: Tensor = loss(logits, self.teacher_logits, weight=weight)
-        return value
+        return found + [_read(loss, teacher_logits, *given) for loss in taught]
 
     def compute_one(self, index: int, *inputs: Any) -> Tensor:
         """The loss of one part."""
@@ -132,3 +114,21 @@ def _parts(loss_decode: nn.Module) -> list[nn.Module]:
     if isinstance(loss_decode, nn.ModuleList):
         return list(loss_decode._modules.values())
     return [loss_decode]
+
+
+def _read(
+    loss: nn.Module,
+    teacher_logits: Tensor,
+    logits: Tensor,
+    label: Tensor,
+    weight: Tensor | None,
+    ignore_index: int | None,
+) -> Batch | Tensor:
+    """What a loss against the teacher reads; a TeacherLoss gives its value."""
+    if isinstance(loss, SoftLabelLoss):
+        options = loss.reading(ignore_index)
+        return read_teacher(logits, teacher_logits, label, weight, **options)
+    valid = valid_mask(label, IGNORE_INDEX if ignore_index is None else ignore_index)
+    weight = valid.float() if weight is None else valid * weight
+    value: Tensor = loss(logits, teacher_logits, weight=weight)
+    return value

@@ -58,8 +58,8 @@ class Teacher:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, 'model': None, 'scaling': None}
 
-    def build(self, student: BaseSegmentor) -> None:
-        """Build and load it, once.
+    def build(self, student: BaseSegmentor) -> BaseSegmentor:
+        """Build and load it, once; later it is given as it is.
 
         The random state stays as it was: the student trains as it would alone.
 
@@ -68,7 +68,7 @@ class Teacher:
             ValueError: config and checkpoint do not fit, or teacher and student do not.
         """
         if self.model is not None:
-            return
+            return self.model
         require_file(self.checkpoint, self.config)
         with torch.random.fork_rng(devices=[]):
             model = MODELS.build(model_config(self.config))
@@ -80,6 +80,7 @@ class Teacher:
         load_exactly(model, self.checkpoint)
         self.scaling = rescaling(student.data_preprocessor, model.data_preprocessor)
         self.model = model.requires_grad_(False).eval()
+        return self.model
 
     @torch.no_grad()
     def logits(
@@ -89,11 +90,10 @@ class Teacher:
 
         Whole pictures: no windows, whatever its `test_cfg` says.
         """
-        self.build(student)
-        assert self.model is not None
-        own = next(self.model.parameters())
+        model = self.build(student)
+        own = next(model.parameters())
         if (own.device, own.dtype) != (inputs.device, inputs.dtype):
-            self.model.to(device=inputs.device, dtype=inputs.dtype)
+            model.to(device=inputs.device, dtype=inputs.dtype)
         if self.scaling is not None:
             swap, scale, offset = (
                 each.to(inputs) if isinstance(each, Tensor) else each
@@ -102,7 +102,7 @@ class Teacher:
             inputs = (inputs.flip(1) if swap else inputs) * scale + offset
         shape = torch.Size(size)
         meta = {'img_shape': shape, 'pad_shape': shape, 'ori_shape': shape}
-        return self.model.inference(inputs, [meta] * len(inputs))
+        return model.inference(inputs, [meta] * len(inputs))
 
 
 def require_file(checkpoint: str, config: str | Mapping[str, Any]) -> None:
