@@ -80,7 +80,7 @@ def test_functional_works_without_mmseg(without_mmseg, tmp_path):
     code = (
         'import torch, mmseg_jml\n'
         'x = torch.rand(1, 3, 4)\n'
-        'print(float(mmseg_jml.functional.jaccard_loss(x, x, active="all")))'
+        'print(float(mmseg_jml.functional.jaccard_loss(x, x, active_classes="all")))'
     )
     done = run_python('-c', code, cwd=tmp_path, path=without_mmseg)
     assert (done.returncode, float(done.stdout)) == (0, 0.0), done.stderr

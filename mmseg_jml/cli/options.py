@@ -134,24 +134,31 @@ def _use_tta(cfg: Config) -> None:
     cfg.model = cfg.tta_model
 
 
-def _test_evaluators(cfg: Config) -> list[dict]:
-    evaluators = cfg.get('test_evaluator') or []
-    return [evaluators] if isinstance(evaluators, dict) else evaluators
+def metrics_of(cfg: Config, split: str) -> list[dict]:
+    """The metrics of a split, also where an evaluator of another type holds them."""
+    found = cfg.get(f'{split}_evaluator') or []
+    if isinstance(found, dict):
+        found = found.get('metrics', found)
+    return [found] if isinstance(found, dict) else list(found)
 
 
 def _tabulate_pictures(cfg: Config) -> None:
-    evaluators = [dict(metric) for metric in _test_evaluators(cfg)]
-    found = [each for each in evaluators if each.get('type') == 'CalibrationMetric']
+    metrics = [dict(metric) for metric in metrics_of(cfg, 'test')]
+    found = [each for each in metrics if each.get('type') == 'CalibrationMetric']
     if not found:
         found = [{'type': 'CalibrationMetric'}]
-        evaluators += found
+        metrics += found
     found[0] |= {'per_image_csv': True, 'output_dir': None}
-    cfg.test_evaluator = evaluators
+    evaluator = cfg.get('test_evaluator')
+    if isinstance(evaluator, dict) and 'metrics' in evaluator:
+        evaluator['metrics'] = metrics
+    else:
+        cfg.test_evaluator = metrics
 
 
 def _save_label_maps(cfg: Config, out: str) -> None:
-    evaluators = _test_evaluators(cfg)
-    writers = [metric for metric in evaluators if metric.get('type') == 'IoUMetric']
+    metrics = metrics_of(cfg, 'test')
+    writers = [metric for metric in metrics if metric.get('type') == 'IoUMetric']
     if not writers:
         raise ValueError('`--out` needs an IoUMetric in `test_evaluator`')
     writers[0]['output_dir'] = out

@@ -29,6 +29,7 @@ from ..functional.scaling import (
     fit_vector_scaling,
     scale_logits,
 )
+from .options import metrics_of
 
 BEFORE = 'before'
 MEASURES = {'ECE': ('all', 'ECE'), 'BECE': ('boundary', 'ECE'), 'NLL': ('all', 'NLL')}
@@ -110,12 +111,10 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
     model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
     if device == 'cpu':
         model = revert_sync_batchnorm(model)
-    evaluators = cfg.get(f'{split}_evaluator') or []
-    evaluators = [evaluators] if isinstance(evaluators, dict) else evaluators
     metric: dict[str, Any] = {'type': 'CalibrationMetric'}
-    for evaluator in evaluators:
-        if evaluator['type'] == metric['type']:
-            metric |= {key: evaluator[key] for key in CHOICES if key in evaluator}
+    for found in metrics_of(cfg, split):
+        if found.get('type') == metric['type']:
+            metric |= {key: found[key] for key in CHOICES if key in found}
             break
     pictures = Runner.build_dataloader(copy.deepcopy(loader), seed=0)
     name_broken_files(pictures.dataset)

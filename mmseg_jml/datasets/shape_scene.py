@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from ..functional.checks import check_int
 from .shape_kinds import KINDS, LINE, STAR, curve, outline, paint
 
 IGNORED = 255
@@ -58,9 +59,7 @@ class ShapeScene:
 
     def __post_init__(self) -> None:
         for name in ('height', 'width', 'num_classes', 'seed', 'rim'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f'`{name}` must be an int, got {value!r}')
+            check_int(name, getattr(self, name))
         if self.unit < MIN_SIDE:
             got = (self.height, self.width)
             raise ValueError(f'`size` must be (H, W) from {MIN_SIDE} up, got {got}')

@@ -12,6 +12,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..functional.checks import check_int
 from .shape_kinds import KINDS
 from .shape_scene import ShapeScene
 
@@ -74,10 +75,7 @@ class SyntheticShapesDataset(BaseSegDataset):
         max_refetch: int = 1000,
         reduce_zero_label: bool = False,
     ) -> None:
-        if isinstance(length, bool) or not isinstance(length, int):
-            raise TypeError(f'`length` must be an int, got {length!r}')
-        if length < 1:
-            raise ValueError(f'`length` must be at least 1, got {length}')
+        check_int('length', length, 1)
         if not isinstance(size, (tuple, list)) or len(size) != 2:
             raise TypeError(f'`size` must be (H, W), two ints, got {size!r}')
         height, width = size

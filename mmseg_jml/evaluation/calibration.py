@@ -23,7 +23,7 @@ from ..functional.calibration import (
     check_bins,
     merge_tables,
 )
-from ..functional.checks import check_bool
+from ..functional.checks import check_bool, check_int
 from ..functional.overlap import class_areas
 from ..functional.pixel_scores import binary_scores, classwise_tables, softmax_scores
 from ..functional.targets import valid_mask
@@ -60,8 +60,9 @@ class CalibrationMetric(BaseMetric):
     `Acc` (all per cent), `NLL` (nats) and `Brier` (0 to 2), pooled over all pixels; at
     the boundary `BECE`, ..., in the interior, which is every other valid pixel, `IECE`,
     .... A choice that is not the default is named: `calib/ECE_bins15_right`,
-    `calib/BECE_k5`. Memory is flat in pixels: of each picture a few hundred bytes stay,
-    and any split into batches and ranks gives the same figures.
+    `calib/BECE_k5`. Memory is flat in pixels: of each picture less than a kilobyte
+    stays (more with `adaptive`), and any split into batches and ranks gives the same
+    figures.
 
     Args:
         num_bins: bins of equal width.
@@ -135,10 +136,9 @@ class CalibrationMetric(BaseMetric):
             check_bool(name, value)
         if not regions or not set(regions) <= set(REGIONS):
             raise ValueError(f'`regions` must be some of {REGIONS}, got {regions!r}')
-        if isinstance(bootstrap, bool) or not isinstance(bootstrap, int):
-            raise TypeError(f'`bootstrap` must be an int, got {bootstrap!r}')
-        if bootstrap < 0:
-            raise ValueError(f'`bootstrap` must be at least 0, got {bootstrap}')
+        check_int('bootstrap', bootstrap, 0)
+        check_int('seed', seed)
+        check_int('ignore_index', ignore_index)
         self.num_bins = num_bins
         self.closed = closed
         self.regions = tuple(regions)

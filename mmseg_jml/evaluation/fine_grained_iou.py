@@ -8,7 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from ..functional.checks import check_number
+from ..functional.checks import check_int, check_number
 from ..functional.overlap import Areas, class_areas, fine_grained_measures
 from .pictures import read_picture
 
@@ -53,6 +53,7 @@ class FineGrainedIoUMetric(BaseMetric):
             check_number(
                 'worst_percent', percent, 0, 100, open_low=True, open_high=True
             )
+        check_int('ignore_index', ignore_index)
         self.worst_percent = tuple(worst_percent)
         self.ignore_index = ignore_index
 
@@ -68,6 +69,8 @@ class FineGrainedIoUMetric(BaseMetric):
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
         """The measures of all pictures, in per cent."""
+        if not results:
+            return {}
         areas = unpack_areas(results)
         metrics = {k: 100 * v for k, v in fine_grained_measures(areas).items()}
         for percent in self.worst_percent:

@@ -4,11 +4,13 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.evaluator import Evaluator
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
+from mmseg.evaluation import IoUMetric
 from mmseg.registry import EVALUATOR
 
+from .calibration import CalibrationMetric
 from .tta import MERGED
 
 
@@ -33,6 +35,8 @@ class SemiEvaluator(Evaluator):
     def __init__(self, metrics: Any) -> None:
         super().__init__(metrics)
         self.students = Evaluator(copy.deepcopy(self.metrics))
+        for metric in self.students.metrics:
+            _write_nothing(metric)
         self.name: str | None = None
         self.two = False
 
@@ -72,3 +76,11 @@ class SemiEvaluator(Evaluator):
             found |= {f'student/{k}': v for k, v in students.items()}
         self.two = False
         return found
+
+
+def _write_nothing(metric: BaseMetric) -> None:
+    """Keep the files of a metric for the model whose predictions come first."""
+    if isinstance(metric, CalibrationMetric):
+        metric.per_image_csv = False
+    elif isinstance(metric, IoUMetric):
+        metric.output_dir = None

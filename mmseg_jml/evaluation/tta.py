@@ -6,6 +6,8 @@ from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from ..functional.chunks import working_dtype
+
 MERGED = 'tta_merged'
 
 
@@ -33,9 +35,10 @@ class MergedSegTTAModel(SegTTAModel):
 
     def _merge(self, samples: list[SegDataSample]) -> SegDataSample:
         binary = self.module.out_channels == 1
-        total = torch.zeros_like(samples[0].seg_logits.data)
+        first = samples[0].seg_logits.data
+        total = torch.zeros_like(first, dtype=working_dtype(first.dtype))
         for sample in samples:
-            scores = sample.seg_logits.data
+            scores = sample.seg_logits.data.to(total.dtype)
             total += scores if binary else scores.softmax(0)
         probs = total / len(samples)
         if binary:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_int
 from .targets import IGNORE_INDEX, valid_mask
 
 
@@ -73,9 +74,7 @@ def boundary_mask(
 
 def check_kernel_size(kernel_size: int) -> None:
     """Refuse a window without a centre pixel."""
-    is_int = isinstance(kernel_size, int) and not isinstance(kernel_size, bool)
-    if not is_int:
-        raise TypeError(f'`kernel_size` must be an odd integer, got {kernel_size!r}')
+    check_int('kernel_size', kernel_size)
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f'`kernel_size` must be odd and >= 1, got {kernel_size!r}')
 

@@ -17,6 +17,8 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from .checks import check_int
+
 Closed = Literal['left', 'right']
 FINE_BINS = 2**14
 # Torch shares an operation on 2**15 numbers or more among threads and waits for them
@@ -41,8 +43,7 @@ def check_bins(num_bins: int, closed: Closed) -> None:
 
     >>> check_bins(10, 'left')
     """
-    if isinstance(num_bins, bool) or not isinstance(num_bins, int):
-        raise TypeError(f'`num_bins` must be an int, got {num_bins!r}')
+    check_int('num_bins', num_bins)
     if not 1 <= num_bins <= 2**20:
         raise ValueError(f'`num_bins` must be in [1, 2**20], got {num_bins}')
     if closed not in get_args(Closed):

@@ -33,6 +33,21 @@ def check_number(
         raise ValueError(f'`{name}` must be {allowed}, got {value!r}')
 
 
+def check_int(name: str, value: object, low: float = -math.inf) -> None:
+    """Refuse what is no integer, or one below `low`.
+
+    Raises:
+        TypeError: not an int, or a bool.
+        ValueError: below `low`.
+
+    >>> check_int('num_bins', 10, 1)
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f'`{name}` must be an int, got {value!r}')
+    if value < low:
+        raise ValueError(f'`{name}` must be at least {low}, got {value}')
+
+
 def check_bool(name: str, value: object) -> None:
     """Refuse anything but True and False.
 

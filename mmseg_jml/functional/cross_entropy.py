@@ -56,12 +56,14 @@ def kl_divergence(
     """The weighted mean of KL(target || softmax(logits)), a float64 scalar.
 
     Shapes, ranges and the empty case are those of `cross_entropy`, which it equals but
-    for the target's own entropy: its gradient is the same, and it is 0 at p = y.
+    for the target's own entropy: its gradient is the same, and it is 0 at p = y. Only
+    `logits` is differentiated.
 
     >>> logits = torch.tensor([[[0.0], [1.0]]])
     >>> abs(kl_divergence(logits, logits.softmax(1)).item()) < 1e-6
     True
     """
+    target = target.detach()
     surprise = torch.xlogy(target, target).sum(1)
     weight = torch.ones_like(surprise) if weight is None else weight
     entropy = [-(surprise * weight).sum(dtype=torch.float64), weight.double().sum()]

@@ -151,7 +151,7 @@ class DenseGradient:
 class SoftmaxGradient:
     """What a target adds to the gradient of a softmax (see `gradients`).
 
-    min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target, `flat`
+    min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target, `half`
     (C,), joins that of the other sums of p, and the sign of y - p is the rest. `inner`
     is <p,G> of that rest, `pull` the factor of p, and `add_to` adds what is left.
     """

@@ -19,14 +19,14 @@ Losses", NeurIPS 2023 (arXiv 2302.05666v1, equations 2, 3, 12, 13); the reductio
 those of arXiv 2310.19252.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from .active_classes import ActiveClasses, active_in, active_needs
+from .active_classes import ActiveClasses, active_in, active_needs, check_mode
+from .checks import check_bool, check_number
 from .class_sums import ClassSums, class_sums
 from .targets import Target
 
@@ -134,7 +134,7 @@ def jaccard_loss(
     weight: Tensor | None = None,
     *,
     variant: Variant = 'jml1',
-    active: ActiveClasses = 'label',
+    active_classes: ActiveClasses = 'label',
     threshold: float = 0.01,
     reduction: Mapping[str, float] | None = None,
     alpha: float = 1.0,
@@ -160,19 +160,17 @@ def jaccard_loss(
     Without an active class the loss is a zero on the graph.
 
     Raises:
-        ValueError: unknown variant, mode or reduction.
+        TypeError, ValueError: an option of another kind, or outside of its range.
 
     >>> probs = torch.tensor([[[0.9], [0.1]]])
     >>> jaccard_loss(probs, probs).item()
     0.0
     """
-    reduction = {'batch': 1.0} if reduction is None else reduction
-    check_reduction(reduction)
     formula = JaccardFormula(
         variant=variant,
-        active=active,
+        active_classes=active_classes,
         threshold=threshold,
-        reduction=reduction,
+        reduction={'batch': 1.0} if reduction is None else reduction,
         alpha=alpha,
         beta=beta,
         gamma=gamma,
@@ -180,6 +178,7 @@ def jaccard_loss(
         smooth=smooth,
         sigmoid=sigmoid,
     )
+    formula.check()
     asked = Target(formula.needs(), probs=target)
     (sums,) = class_sums(probs, [asked], weight, activation='identity')
     return formula.finish(formula.partials(sums, class_weight), class_weight)
@@ -192,7 +191,7 @@ class JaccardFormula(NamedTuple):
     """
 
     variant: Variant
-    active: ActiveClasses
+    active_classes: ActiveClasses
     threshold: float
     reduction: Mapping[str, float]
     alpha: float
@@ -202,9 +201,33 @@ class JaccardFormula(NamedTuple):
     smooth: float
     sigmoid: bool
 
+    def check(self) -> None:
+        """Refuse options that cannot be.
+
+        Raises:
+            TypeError, ValueError: the message names the option, what is allowed and
+                what came.
+        """
+        check_variant(self.variant)
+        check_mode(self.active_classes)
+        check_number('threshold', self.threshold, 0, 1, open_high=True)
+        check_reduction(self.reduction)
+        check_number('alpha', self.alpha, 0)
+        check_number('beta', self.beta, 0)
+        if self.variant == 'sjl_l2' and self.alpha != self.beta:
+            raise ValueError(
+                "`alpha` and `beta` must be equal with variant 'sjl_l2', whose false "
+                f'positives alone may be negative, got {self.alpha} and {self.beta}'
+            )
+        check_number('gamma', self.gamma, 1)
+        check_bool('log_loss', self.log_loss)
+        check_number('smooth', self.smooth, 0)
+
     def needs(self) -> frozenset[str]:
         """The fields of `ClassSums` that the loss is made of."""
-        return variant_needs(self.variant) | active_needs(self.active, self.sigmoid)
+        return variant_needs(self.variant) | active_needs(
+            self.active_classes, self.sigmoid
+        )
 
     def loss(self, sums: OverlapSums, class_weight: Tensor | None) -> Tensor:
         """The weighted loss of each class, of the shape of the sums."""
@@ -221,7 +244,9 @@ class JaccardFormula(NamedTuple):
     def partials(self, sums: ClassSums, class_weight: Tensor | None) -> list[Tensor]:
         """What the images of this rank add to the loss: float64 sums over them."""
         overlap = overlap_in(sums, self.variant)
-        active = active_in(sums, self.active, self.threshold, self.sigmoid).double()
+        active = active_in(
+            sums, self.active_classes, self.threshold, self.sigmoid
+        ).double()
         parts = [active.sum(0)]
         if self.reduction.get('batch'):
             parts += [part.sum(0) for part in overlap]
@@ -262,11 +287,17 @@ def check_variant(variant: str) -> None:
 
 def check_reduction(reduction: Mapping[str, float]) -> None:
     """Refuse unknown reductions, negative weights and weights that are all 0."""
-    unknown = sorted(set(reduction) - set(REDUCTIONS))
+    if not isinstance(reduction, Mapping):
+        raise TypeError(
+            f'`reduction` must be a dict, of the weights of some of {REDUCTIONS}, got '
+            f'{reduction!r}'
+        )
+    unknown = sorted(set(reduction) - set(REDUCTIONS), key=str)
     if unknown:
         raise ValueError(f'`reduction` keys must be among {REDUCTIONS}, got {unknown}')
-    weights = reduction.values()
-    if not (all(0 <= w < math.inf for w in weights) and any(weights)):
+    for name, weight in reduction.items():
+        check_number(f'reduction[{name!r}]', weight, 0)
+    if not any(reduction.values()):
         raise ValueError(
-            f'`reduction` weights must be >= 0 and not all 0, got {dict(reduction)}'
+            f'`reduction` weights must not all be 0, got {dict(reduction)}'
         )

@@ -98,8 +98,9 @@ class Pass:
             values *= pixels.used
         elif target.logits is not None:
             values = self.teacher(target.logits, image, part, pixels)
+        elif target.probs is None:
+            raise ValueError('`Target` must have a label, probs or logits, got none')
         else:
-            assert target.probs is not None
             values = target.probs[image, :, part].to(chunk.x) * pixels.used
         return DenseChunk(chunk, values, pixels, class_weight, self.activation)
 

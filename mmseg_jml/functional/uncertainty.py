@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .chunks import working_dtype
+
 
 def class_probs(scores: Tensor) -> Tensor:
     """Probabilities (C,H,W) of what a segmentor hands out, at least two classes.
@@ -14,8 +16,7 @@ def class_probs(scores: Tensor) -> Tensor:
     >>> class_probs(torch.tensor([[[0.75]]])).flatten().tolist()
     [0.25, 0.75]
     """
-    half = scores.dtype in (torch.float16, torch.bfloat16)
-    scores = scores.float() if half else scores
+    scores = scores.to(working_dtype(scores.dtype))
     if len(scores) == 1:
         return torch.cat([1 - scores, scores])
     return scores.softmax(dim=0)

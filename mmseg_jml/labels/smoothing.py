@@ -1,5 +1,6 @@
 """Label smoothing, everywhere or at the boundaries."""
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -25,8 +26,28 @@ class LabelTransform(Protocol):
         ...
 
 
+class _Smoothing(ABC):
+    """A transform that mixes the one-hot label with the uniform distribution."""
+
+    @abstractmethod
+    def epsilon_map(self, label: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
+        """The share of the uniform distribution at each pixel, of the label's shape."""
+
+    def __call__(
+        self, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX
+    ) -> Tensor:
+        """The target (N,C,*) float32 of a label (N,*), zero at ignored pixels.
+
+        One channel is the foreground's, mixed with 1/2, as with a sigmoid.
+        """
+        epsilon = self.epsilon_map(label, ignore_index)
+        hard = one_hot(label, num_classes, ignore_index)
+        valid = valid_mask(label, ignore_index).unsqueeze(1)
+        return smooth(hard, epsilon, sigmoid=num_classes == 1) * valid
+
+
 @MODELS.register_module()
-class LabelSmoothing:
+class LabelSmoothing(_Smoothing):
     """Smooth every pixel: (1-epsilon) * one-hot + epsilon / C.
 
     Args:
@@ -48,20 +69,12 @@ class LabelSmoothing:
         """The strength at each pixel of (N,*), float32: epsilon at valid ones."""
         return valid_mask(label, ignore_index) * torch.tensor(self.epsilon)
 
-    def __call__(
-        self, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX
-    ) -> Tensor:
-        """The target (N,C,*) float32 of a label (N,*), zero at ignored pixels."""
-        return _smoothed(
-            self.epsilon_map(label, ignore_index), label, num_classes, ignore_index
-        )
-
     def __repr__(self) -> str:
         return f'{type(self).__name__}(epsilon={self.epsilon})'
 
 
 @MODELS.register_module()
-class BoundaryLabelSmoothing:
+class BoundaryLabelSmoothing(_Smoothing):
     """Smooth the boundary pixels alone, where a label is truly uncertain.
 
     Args:
@@ -110,23 +123,8 @@ class BoundaryLabelSmoothing:
         )
         return mask * torch.tensor(self.epsilon)
 
-    def __call__(
-        self, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX
-    ) -> Tensor:
-        """The target (N,C,H,W) float32 of a label map, zero at ignored pixels."""
-        return _smoothed(
-            self.epsilon_map(label, ignore_index), label, num_classes, ignore_index
-        )
-
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(kernel_size={self.kernel_size}, '
             f'epsilon={self.epsilon}, ignore_neighbours={self.ignore_neighbours})'
         )
-
-
-def _smoothed(
-    epsilon: Tensor, label: Tensor, num_classes: int, ignore_index: int
-) -> Tensor:
-    valid = valid_mask(label, ignore_index).unsqueeze(1)
-    return smooth(one_hot(label, num_classes, ignore_index), epsilon) * valid

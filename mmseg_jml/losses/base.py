@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..functional.checks import check_bool, check_number
+from ..functional.checks import check_bool, check_int, check_number
 from ..functional.chunks import working_dtype
 from ..functional.class_sums import ClassSums, class_sums
 from ..functional.ranks import sum_over_ranks
@@ -15,7 +15,6 @@ from .batch import Batch, check_ids, read_batch, refuse_per_pixel
 from .options import (
     build_label_smoothing,
     check_class_weight,
-    check_ignore_index,
     check_loss_name,
     class_weight_tensor,
 )
@@ -54,7 +53,7 @@ class SoftLabelLoss(nn.Module, ABC):
         check_bool('sync', sync)
         check_number('temperature', temperature, 0, open_low=True)
         check_number('loss_weight', loss_weight, 0)
-        check_ignore_index(ignore_index)
+        check_int('ignore_index', ignore_index)
         check_loss_name(loss_name)
         self.use_sigmoid = use_sigmoid
         self.temperature = temperature

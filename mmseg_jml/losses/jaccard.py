@@ -6,15 +6,9 @@ from typing import Any
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..functional.active_classes import ActiveClasses, check_mode
-from ..functional.checks import check_bool, check_number
+from ..functional.active_classes import ActiveClasses
 from ..functional.class_sums import ClassSums
-from ..functional.jaccard import (
-    JaccardFormula,
-    Variant,
-    check_reduction,
-    check_variant,
-)
+from ..functional.jaccard import JaccardFormula, Variant
 from .base import SoftLabelLoss
 
 
@@ -79,26 +73,11 @@ class JaccardMetricLoss(SoftLabelLoss):
             loss_weight=loss_weight,
             loss_name=loss_name,
         )
-        check_variant(variant)
-        check_mode(active_classes)
-        check_number('threshold', threshold, 0, 1, open_high=True)
-        check_number('alpha', alpha, 0)
-        check_number('beta', beta, 0)
-        if variant == 'sjl_l2' and alpha != beta:
-            raise ValueError(
-                "`alpha` and `beta` must be equal with variant 'sjl_l2', whose false "
-                f'positives alone may be negative, got {alpha} and {beta}'
-            )
-        check_number('gamma', gamma, 1)
-        check_bool('log_loss', log_loss)
-        check_number('smooth', smooth, 0)
-        reduction = {'batch': 1.0} if reduction is None else dict(reduction)
-        check_reduction(reduction)
         self.formula = JaccardFormula(
             variant=variant,
-            active=active_classes,
+            active_classes=active_classes,
             threshold=threshold,
-            reduction=reduction,
+            reduction={'batch': 1.0} if reduction is None else reduction,
             alpha=alpha,
             beta=beta,
             gamma=gamma,
@@ -106,6 +85,7 @@ class JaccardMetricLoss(SoftLabelLoss):
             smooth=smooth,
             sigmoid=use_sigmoid,
         )
+        self.formula.check()
 
     def needs(self) -> frozenset[str]:
         """The fields of `ClassSums` that the loss is made of."""
@@ -118,8 +98,3 @@ class JaccardMetricLoss(SoftLabelLoss):
     def finish(self, partials: Sequence[Tensor]) -> Tensor:
         """The weighted sum of the reductions."""
         return self.formula.finish(partials, self.class_weight)
-
-    def extra_repr(self) -> str:
-        """The options as they were given."""
-        options = self.formula._asdict().items()
-        return ', '.join(f'{name}={value!r}' for name, value in options)

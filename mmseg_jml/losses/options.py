@@ -57,9 +57,3 @@ def check_loss_name(loss_name: str) -> None:
             "`loss_name` must contain 'loss' (MMEngine trains on such names alone), "
             f'got {loss_name!r}'
         )
-
-
-def check_ignore_index(ignore_index: int) -> None:
-    """Refuse what cannot be a label id."""
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
-        raise TypeError(f'`ignore_index` must be an integer, got {ignore_index!r}')

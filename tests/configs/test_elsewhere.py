@@ -114,4 +114,4 @@ def test_a_sweep_is_an_override(overridden):
     ce, jml = built.decode_head.loss_decode.children()
     smoothings = (ce, jml, built.auxiliary_head.loss_decode)
     assert [each.label_smoothing.epsilon for each in smoothings] == [0.1, 0.1, 0.1]
-    assert (jml.formula.active, jml.formula.threshold) == ('all', 0.05)
+    assert (jml.formula.active_classes, jml.formula.threshold) == ('all', 0.05)

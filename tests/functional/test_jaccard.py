@@ -53,7 +53,7 @@ def options(draw, variant: str) -> dict:
     share = st.sampled_from([0.0, 0.25, 1.0])
     return {
         'variant': variant,
-        'active': draw(st.sampled_from(MODES)),
+        'active_classes': draw(st.sampled_from(MODES)),
         'threshold': draw(st.sampled_from([0.01, 0.3])),
         'reduction': draw(
             st.fixed_dictionaries(

@@ -33,7 +33,7 @@ from tests.functional.jaccard_cases import measure, modes, only, smooths, value
 def test_ignored_pixels_change_neither_value_nor_gradient(
     variant, reduction, case, mode, smooth, loud
 ):
-    options = {'variant': variant, 'active': mode, 'smooth': smooth}
+    options = {'variant': variant, 'active_classes': mode, 'smooth': smooth}
     options['reduction'] = only(reduction)
     ignored = (case.weight == 0)[:, None]
     noisy = case.with_(
@@ -51,7 +51,9 @@ def test_ignored_pixels_change_neither_value_nor_gradient(
 @given(case=cases(), mode=modes)
 @laws
 def test_ignored_pixels_get_no_gradient(variant, reduction, case, mode):
-    _, gradient = measure(case, variant=variant, active=mode, reduction=only(reduction))
+    _, gradient = measure(
+        case, variant=variant, active_classes=mode, reduction=only(reduction)
+    )
     assert not np.moveaxis(gradient, 1, -1)[case.weight == 0].any()
 
 
@@ -69,7 +71,7 @@ def test_an_all_ignored_batch_is_a_zero_with_a_zero_gradient(
             case,
             variant=variant,
             reduction=only(reduction),
-            active=mode,
+            active_classes=mode,
             smooth=smooth,
             log_loss=log_loss,
         )
@@ -86,7 +88,7 @@ def test_an_all_ignored_image_changes_nothing(variant, reduction, case, mode, sm
         *(np.concatenate([part, part[:1]]) for part in (case.probs, case.target)),
         np.concatenate([case.weight, np.zeros_like(case.weight[:1])]),
     )
-    options = {'variant': variant, 'active': mode, 'smooth': smooth}
+    options = {'variant': variant, 'active_classes': mode, 'smooth': smooth}
     options['reduction'] = only(reduction)
     loss, gradient = measure(longer, **options)
     expected, slopes = measure(case, **options)
@@ -107,7 +109,7 @@ def test_without_mass_and_smooth_the_loss_is_zero(variant, gamma, log_loss):
             p,
             empty,
             variant=variant,
-            active='all',
+            active_classes='all',
             smooth=0.0,
             gamma=gamma,
             log_loss=log_loss,
@@ -122,10 +124,10 @@ def test_a_class_without_mass_leaves_the_others_their_gradient():
     case = random_case(0, (1, 3, 4))
     for part in (case.probs, case.target):
         part[:, 1] = 0
-    _, gradient = measure(case, active='all', smooth=0.0)
+    _, gradient = measure(case, active_classes='all', smooth=0.0)
     _, present = measure(
         Case(case.probs[:, [0, 2]], case.target[:, [0, 2]], case.weight),
-        active='all',
+        active_classes='all',
         smooth=0.0,
     )
     assert_close(gradient[:, [0, 2]], present * 2 / 3)
@@ -158,7 +160,7 @@ def test_the_order_of_the_classes_does_not_matter(reduction, case, mode, seed):
     order = rng.permutation(case.probs.shape[1])
     weights = rng.random(len(order))
     permuted = case.with_(probs=case.probs[:, order], target=case.target[:, order])
-    options = {'active': mode, 'reduction': only(reduction)}
+    options = {'active_classes': mode, 'reduction': only(reduction)}
     loss, gradient = measure(permuted, class_weight=tensor(weights[order]), **options)
     expected, slopes = measure(case, class_weight=tensor(weights), **options)
     assert_close(loss, expected)
@@ -177,7 +179,7 @@ def test_the_order_of_the_pixels_does_not_matter(reduction, case, mode, seed):
     permuted = Case(
         flat.probs[..., order], flat.target[..., order], flat.weight[:, order]
     )
-    options = {'active': mode, 'reduction': only(reduction)}
+    options = {'active_classes': mode, 'reduction': only(reduction)}
     loss, gradient = measure(permuted, **options)
     expected, slopes = measure(case, **options)
     assert_close(loss, expected)
@@ -190,5 +192,5 @@ def test_the_order_of_the_pixels_does_not_matter(reduction, case, mode, seed):
 def test_the_order_of_the_images_does_not_matter(reduction, case, mode, seed):
     order = np.random.default_rng(seed).permutation(len(case.probs))
     permuted = Case(case.probs[order], case.target[order], case.weight[order])
-    options = {'active': mode, 'reduction': only(reduction)}
+    options = {'active_classes': mode, 'reduction': only(reduction)}
     assert_close(value(permuted, **options), value(case, **options))

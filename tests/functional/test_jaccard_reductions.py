@@ -32,7 +32,7 @@ from tests.reference.active_classes import active_classes
 def test_without_smooth_the_scale_of_the_weights_does_not_matter(
     variant, case, mode, scale
 ):
-    options = {'variant': variant, 'active': mode, 'smooth': 0.0}
+    options = {'variant': variant, 'active_classes': mode, 'smooth': 0.0}
     scaled = case.with_(weight=case.weight * scale)
     assert_close(value(scaled, **options), value(case, **options))
 
@@ -48,7 +48,7 @@ def test_a_weight_of_two_is_the_pixel_twice(variant, case, mode, seed):
     )
     weight = np.broadcast_to(count.astype(float), case.weight.shape)
     if count.any():
-        options = {'variant': variant, 'active': mode}
+        options = {'variant': variant, 'active_classes': mode}
         weighted = value(case.with_(weight=weight), **options)
         assert_close(weighted, value(twice, **options))
 
@@ -58,7 +58,7 @@ def test_a_weight_of_two_is_the_pixel_twice(variant, case, mode, seed):
 @laws
 def test_a_class_weight_multiplies_the_loss_of_its_class(reduction, case, mode, seed):
     weights = np.random.default_rng(seed).uniform(0, 3, case.probs.shape[1])
-    options = {'active': mode, 'reduction': only(reduction)}
+    options = {'active_classes': mode, 'reduction': only(reduction)}
     singles = [
         value(case, class_weight=tensor(np.eye(len(weights))[c]), **options)
         for c in range(len(weights))
@@ -75,7 +75,7 @@ def test_a_class_weight_multiplies_the_loss_of_its_class(reduction, case, mode, 
 def test_of_one_image_the_three_reductions_are_the_same(case, mode, smooth):
     one = Case(*(part[:1] for part in astuple(case)))
     batch, image, per_class = (
-        measure(one, active=mode, smooth=smooth, reduction=only(reduction))
+        measure(one, active_classes=mode, smooth=smooth, reduction=only(reduction))
         for reduction in REDUCTIONS
     )
     for other in (image, per_class):
@@ -103,19 +103,19 @@ def test_the_reduction_is_the_batch_unless_told(case):
 def test_the_image_reduction_is_the_mean_over_images_that_count(case, mode):
     chosen = active_classes(case.probs, case.target, case.weight, mode)
     alone = [
-        value(Case(*(part[n : n + 1] for part in astuple(case))), active=mode)
+        value(Case(*(part[n : n + 1] for part in astuple(case))), active_classes=mode)
         for n in range(len(case.probs))
         if chosen[n].any()
     ]
     expected = np.mean(alone) if alone else 0.0
-    assert_close(value(case, active=mode, reduction=only('image')), expected)
+    assert_close(value(case, active_classes=mode, reduction=only('image')), expected)
 
 
 @given(case=cases(), mode=modes)
 @laws
 def test_without_smooth_a_batch_seen_twice_is_the_batch(case, mode):
     twice = Case(*(np.concatenate([part, part]) for part in astuple(case)))
-    options = {'active': mode, 'smooth': 0.0}
+    options = {'active_classes': mode, 'smooth': 0.0}
     assert_close(value(twice, **options), value(case, **options))
 
 
@@ -125,7 +125,9 @@ def test_without_smooth_a_batch_seen_twice_is_the_batch(case, mode):
 def test_inactive_classes_get_no_gradient(variant, case):
     quiet = case.with_(target=case.target.copy())
     quiet.target[:, 0] = 0.005
-    _, gradient = measure(quiet, variant=variant, active='label', threshold=0.01)
+    _, gradient = measure(
+        quiet, variant=variant, active_classes='label', threshold=0.01
+    )
     assert not gradient[:, 0].any()
 
 
@@ -136,4 +138,4 @@ def test_the_loss_is_the_mean_of_the_losses_of_the_classes(case, smooth):
     batch: list[Tensor] = [part.sum(0) for part in sums]
     per_class = overlap_loss(type(sums)(*batch), smooth=smooth)
     expected = per_class.mean().item() if case.weight.any() else 0.0
-    assert_close(value(case, active='all', smooth=smooth), expected)
+    assert_close(value(case, active_classes='all', smooth=smooth), expected)

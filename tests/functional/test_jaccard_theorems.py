@@ -49,7 +49,12 @@ def slopes(variant: str, x: list[float], y: list[float]) -> list[float]:
     """The derivatives of the loss of one class by x."""
     _, gradient = value_and_gradient(
         lambda p: jaccard_loss(
-            p, one_class(y), variant=variant, active='all', smooth=0.0, sigmoid=True
+            p,
+            one_class(y),
+            variant=variant,
+            active_classes='all',
+            smooth=0.0,
+            sigmoid=True,
         ),
         one_class(x),
     )

@@ -239,7 +239,7 @@ def of_probs(
             weight,
             sigmoid=sigmoid,
             temperature=temperature,
-            active=config['active_classes'],
+            active_classes=config['active_classes'],
             reduction=config['reduction'],
             class_weight=weights,
             **options,

@@ -13,7 +13,8 @@ import math
 
 import numpy as np
 
-from .active_classes import active_classes, active_in_batch
+from .active_classes import active_classes as active_mask
+from .active_classes import active_in_batch
 from .targets import one_hot, valid_mask
 
 VARIANTS = ('jml1', 'jml2', 'sjl_l1', 'sjl_l2')
@@ -163,7 +164,7 @@ def jaccard_loss_and_gradient(
     target: np.ndarray,
     weight: np.ndarray | None = None,
     variant: str = 'jml1',
-    active: str = 'label',
+    active_classes: str = 'label',
     threshold: float = 0.01,
     reduction: dict[str, float] | None = None,
     class_weight: np.ndarray | None = None,
@@ -177,7 +178,7 @@ def jaccard_loss_and_gradient(
     reduction = {'batch': 1.0} if reduction is None else reduction
     per_class = np.ones(probs.shape[1]) if class_weight is None else class_weight
     x, y, w = flatten(probs, target, weight)
-    chosen = active_classes(x, y, w, active, threshold, sigmoid)
+    chosen = active_mask(x, y, w, active_classes, threshold, sigmoid)
     sums = np.array(overlap_sums(x, y, w, variant))
     loss, gradient = 0.0, np.zeros(x.shape)
     for share, images, c in terms(chosen, reduction, per_class):
