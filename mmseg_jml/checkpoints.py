@@ -135,13 +135,15 @@ _allow_what_is_harmless()
 def latest_checkpoint(folder: str | Path) -> Path | None:
     """The checkpoint that a training in `folder` goes on from, None if there is none.
 
-    The one that the note `last_checkpoint` names, if it is whole; else the newest whole
-    one. A training may have been killed before it wrote the note, and a full disk
-    leaves it empty.
+    The one that the note `last_checkpoint` names, if it is whole, in this folder if it
+    is here: a work dir may have been copied since. Else the newest whole one. A
+    training may have been killed before it wrote the note, and a full disk leaves it
+    empty.
     """
     folder = Path(folder)
     note = folder / 'last_checkpoint'
-    named = [Path(note.read_text().strip())] if note.is_file() else []
+    written = Path(note.read_text().strip()) if note.is_file() else Path()
+    named = [folder / written.name, written] if written.name else []
     matches = [RESUMABLE.fullmatch(path.name) for path in folder.glob('*.pth')]
     # Of two of the same tick of the file system's clock the later is the higher.
     others = sorted(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..checkpoints import latest_checkpoint
 from . import settings
 from .plan import Cell, Plan
 from .state import read_state
@@ -140,26 +141,15 @@ def config(run: Run) -> Any:
     return cfg
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint that a training in this folder wrote last, if it is there."""
-    try:
-        name = (folder / 'last_checkpoint').read_text('utf-8').strip()
-    except FileNotFoundError:
-        return None
-    # A work dir may have been moved since: the name counts.
-    path = folder / Path(name).name
-    return path if name and path.is_file() else None
-
-
 def checkpoint(run: Run) -> Path:
     """The last checkpoint of a run; before its training, what it will be."""
-    found = last_checkpoint(run.folder)
+    found = latest_checkpoint(run.folder)
     return found or run.folder / settings.final_checkpoint(_of_cell(run))
 
 
 def is_trained(run: Run, cfg: Any) -> bool:
     """Whether its training has ended: by the last checkpoint, or as was noted."""
-    found = last_checkpoint(run.folder)
+    found = latest_checkpoint(run.folder)
     return found is not None and (
         found.name == settings.final_checkpoint(cfg)
         or bool(read_state(run.folder).get('trained'))
@@ -168,7 +158,7 @@ def is_trained(run: Run, cfg: Any) -> bool:
 
 def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
     """The command that trains, going on from the last checkpoint if there is one."""
-    found = last_checkpoint(run.folder)
+    found = latest_checkpoint(run.folder)
     # A file, as `--resume` alone would go on from the config's `load_from`.
     resume = [] if found is None else ['--resume', str(found)]
     work_dir = ['--work-dir', str(run.folder), *resume]

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..checkpoints import latest_checkpoint
 from . import process, settings
 from .cells import (
     Run,
     checkpoint,
     config,
     is_trained,
-    last_checkpoint,
     shown,
     to_test,
     to_train,
@@ -68,12 +68,12 @@ def _execute(
     environment = {**environment, **settings.environment(run.fold)}
     try:
         if not is_trained(run, cfg):
-            found = last_checkpoint(run.folder)
+            found = latest_checkpoint(run.folder)
             say('trains' if found is None else f'trains on from {found.name}')
             command = to_train(run, cfg, gpus)
             yield from _watch(run, 'train', command, environment, state, lock)
             state['trained'] = True
-        if last_checkpoint(run.folder) is None:
+        if latest_checkpoint(run.folder) is None:
             raise RunFailedError(f'the training left no checkpoint in {run.folder}')
         say('is tested')
         command = to_test(run, cfg, gpus)

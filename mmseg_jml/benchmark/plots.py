@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -121,7 +122,11 @@ def _curves(findings: Findings) -> Figure | None:
     logs = {name: of_cell for name, of_cell in logs.items() if of_cell}
     if len(logs) > MOST_CURVES:
         return None
-    panels = curve_panels(logs, CURVES)
+    panels: dict[str, Panel] = {}
+    for metric in CURVES:
+        # By epoch in some runs, by iteration in others, is no picture.
+        with contextlib.suppress(ValueError):
+            panels |= curve_panels(logs, [metric])
     titles = {'mIoU': 'mIoU (%) in validation', 'loss': 'training loss'}
     if not panels:
         return None

@@ -18,6 +18,7 @@ RECORD = 'run.json'
 TEST = 'test'
 PER_IMAGE = '*per_image.csv'  # the metric's prefix stands in front
 TIMES = ('time', 'data_time')
+MODELS = ('', 'ema/', 'student/')  # a SemiEvaluator says whose a figure is
 
 
 class Column(NamedTuple):
@@ -104,7 +105,8 @@ def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Ru
     state, reason = _state(record, log, folder.is_dir(), bool(scalars))
     figures: dict[str, float] = {}
     for column in COLUMNS:
-        found = [scalars[key] for key in column.keys if key in scalars]
+        keys = [f'{model}{key}' for key in column.keys for model in MODELS]
+        found = [scalars[key] for key in keys if key in scalars]
         figures |= {column.name: found[0]} if found else {}
     costs = {
         'hours': training_hours(log) or _hours(record),

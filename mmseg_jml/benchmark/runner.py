@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
 
+from ..checkpoints import latest_checkpoint
 from . import settings
 from .cells import (
     Run,
     config,
     is_trained,
-    last_checkpoint,
     shown,
     to_test,
     to_train,
@@ -38,9 +39,8 @@ def check(runs: Sequence[Run]) -> None:
         cfg = config(run)
         to_train(run, cfg)
         # Without a checkpoint nothing is there that could be mixed.
-        found = (
-            settings.differences(cfg, run.folder) if last_checkpoint(run.folder) else []
-        )
+        begun = latest_checkpoint(run.folder) is not None
+        found = settings.differences(cfg, run.folder) if begun else []
         if found:
             named = '\n    '.join(found[:CHANGES] + ['...'] * (len(found) > CHANGES))
             raise ValueError(
@@ -107,8 +107,10 @@ class Runner:
                 self._advance()
                 self._fill()
         finally:
-            for _, steps in self._active.values():
-                steps.close()
+            # Each is ended, also where the ending of another fails or is interrupted.
+            with contextlib.ExitStack() as stack:
+                for _, steps in self._active.values():
+                    stack.callback(steps.close)
         return set(self.outcomes.values()) == {'done'}
 
     def table(self) -> str:
@@ -183,7 +185,8 @@ class Runner:
                 known.setdefault(run.cell.name, []).append(self._seconds[run.folder])
         overall = mean(self._seconds.values())
         seconds = sum(mean(known.get(run.cell.name, [overall])) for run in left)
-        hours, minutes = divmod(round(seconds / self.jobs / 60), 60)
+        places = min(self.jobs, len(left))
+        hours, minutes = divmod(round(seconds / places / 60), 60)
         return f'{hours} h {minutes} min'
 
     def _tell(self, run: Run, text: str) -> None:

@@ -94,6 +94,7 @@ def submit(executor: AutoExecutor, run: Run, *, gpus: int, say: Say) -> Iterator
 
     What the job does not say of its end, because it was ended, is written here.
     """
+    attempts = read_state(run.folder).get('attempts')
     executor.update_parameters(name=run.name.replace('/', '_'))
     job = executor.submit(Job(run, gpus))
     say(f'is job {job.job_id}')
@@ -104,7 +105,9 @@ def submit(executor: AutoExecutor, run: Run, *, gpus: int, say: Say) -> Iterator
         if not job.done():
             job.cancel()
     state = read_state(run.folder)
-    if state.get('state') not in ('done', 'failed'):
+    # A job that died before it began leaves the end of an earlier one.
+    failed = state.get('state') == 'failed' and state.get('attempts') != attempts
+    if state.get('state') != 'done' and not failed:
         reason = f'job {job.job_id} ended ({job.state}):\n{job.stderr() or ""}'
         state = {'cell': run.cell.name, 'seed': run.seed, 'fold': run.fold} | state
         state |= {'state': 'failed', 'reason': reason.strip(), 'finished': now()}

@@ -176,7 +176,9 @@ def _load(args: argparse.Namespace) -> Config:
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / path.stem)
+        loss = getattr(args, 'loss', None)
+        name = f'{path.stem}-{Path(loss).stem}' if loss else path.stem
+        cfg.work_dir = str(Path('work_dirs') / name)
     # Old launchers hand the rank over as an argument, mmengine reads the environment.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return cfg

@@ -28,6 +28,8 @@ def check_data_sets(cfg: Config) -> None:
         try:
             check_loader(loader)
             check_dataset(loader['dataset'], num_classes=model_classes(cfg))
+        except TypeError:  # a user's own kind, with other arguments: the runner tells
+            continue
         except (OSError, ValueError) as error:
             raise ValueError(f'the data set of `{key}`: {error}') from error
 

@@ -12,7 +12,7 @@ from mmseg_jml.benchmark import settings
 from mmseg_jml.benchmark.cells import config, runs, shown, to_test, to_train
 from mmseg_jml.benchmark.plan import make_plan, read_plan
 from mmseg_jml.benchmark.runner import check, dry_run
-from tests.benchmark.stubs import runs_of, write_plan
+from tests.benchmark.stubs import leave_checkpoint, runs_of, write_plan
 from tests.processes import ROOT, environment
 
 PLANS = sorted((ROOT / 'benchmarks' / 'plans').glob('*.yml'))
@@ -222,10 +222,8 @@ def trained(run, **changes):
     """Leave what a training of a run leaves: its config and a checkpoint."""
     cfg = config(run)
     cfg.merge_from_dict({'work_dir': str(run.folder), 'launcher': 'none'} | changes)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    leave_checkpoint(run.folder, 'iter_1.pth')
     cfg.dump(run.folder / 'base.py')
-    (run.folder / 'iter_1.pth').touch()
-    (run.folder / 'last_checkpoint').write_text('iter_1.pth')
 
 
 def test_a_training_of_the_same_config_is_gone_on_from(tmp_path):
@@ -258,7 +256,7 @@ def test_a_training_of_another_config_is_never_mixed_in(tmp_path, changes, sente
 def test_where_nothing_was_trained_a_plan_may_change(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     trained(run, **{'randomness.seed': 1})
-    (run.folder / 'last_checkpoint').unlink()
+    (run.folder / 'iter_1.pth').unlink()
     check([run])
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from mmseg_jml.benchmark import plots
@@ -43,6 +45,16 @@ def test_bars_are_means_with_their_interval_and_runs(work_dir, undrawn):
     assert bar[1:3] == findings.cells['bls-0.5'].intervals['mIoU'][1:]
     runs = findings.runs['bls-0.5']
     assert list(bar.points) == [run.figures['mIoU'] for run in runs]
+
+
+def test_runs_by_epoch_and_by_iteration_share_no_panel_of_validation(work_dir, undrawn):
+    for cell, line in (('ce', {'epoch': 1}), ('bls-0.5', {})):
+        path = work_dir / cell / 'seed-0' / '20260101_000000' / 'vis_data/scalars.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [{'loss': 1.0, 'iter': 9, 'step': 9} | line, {'mIoU': 9.0, 'step': 1}]
+        path.write_text(''.join(f'{json.dumps(each)}\n' for each in lines))
+    panels = draw_plots(gather(make_plan(), work_dir))['curves']
+    assert list(panels) == ['training loss']
 
 
 def test_differences_are_of_all_cells_but_the_baseline(work_dir, undrawn):

@@ -10,6 +10,7 @@ from mmseg_jml.benchmark.state import read_state, write_state
 from tests.benchmark.stubs import (
     calls,
     go,
+    leave_checkpoint,
     runs_of,
     start,
     states,
@@ -56,9 +57,7 @@ def test_what_is_done_is_not_run_again(stub, tmp_path):
 
 def test_a_training_by_hand_is_only_tested(stub, tmp_path):
     (run, _) = runs_of(write_plan(tmp_path))
-    run.folder.mkdir(parents=True)
-    (run.folder / 'iter_2.pth').touch()
-    (run.folder / 'last_checkpoint').write_text('/elsewhere/iter_2.pth')
+    leave_checkpoint(run.folder, 'iter_2.pth', note='/elsewhere/iter_2.pth')
     go([run])
     assert calls(run)[0] == ['test']
     assert states([run]) == {'a/seed-0': 'done'}
@@ -67,13 +66,18 @@ def test_a_training_by_hand_is_only_tested(stub, tmp_path):
 
 def test_an_interrupted_training_goes_on(stub, tmp_path):
     (run, _) = runs_of(write_plan(tmp_path))
-    run.folder.mkdir(parents=True)
-    (run.folder / 'iter_1.pth').touch()
-    (run.folder / 'last_checkpoint').write_text('iter_1.pth')
+    leave_checkpoint(run.folder, 'iter_1.pth')
     _, lines = go([run])
     words = calls(run)[1][0]['words']
     assert words[words.index('--resume') + 1] == str(run.folder / 'iter_1.pth')
     assert 'trains on from iter_1.pth' in lines[0]
+
+
+def test_a_training_whose_note_is_empty_goes_on(stub, tmp_path):
+    """As a full disk leaves it."""
+    (run, _) = runs_of(write_plan(tmp_path))
+    leave_checkpoint(run.folder, 'iter_1.pth', note='')
+    assert 'trains on from iter_1.pth' in go([run])[1][0]
 
 
 def test_a_training_that_stopped_early_is_over(monkeypatch, tmp_path):
@@ -192,6 +196,41 @@ def test_time_left_is_that_of_the_same_cell(tmp_path):
         write_state(run.folder, {'state': 'done'} | times)
         runner._end(run)
     assert runner._left() == '0 h 35 min'
+
+
+def test_one_run_that_is_left_takes_its_own_time_however_many_places(tmp_path):
+    runs = runs_of(write_plan(tmp_path, seeds=[0, 1]))[:2]
+    runner = Runner(runs, start, jobs=4)
+    write_state(
+        runs[0].folder, {'state': 'done', 'train_seconds': 3600, 'test_seconds': 0}
+    )
+    runner._end(runs[0])
+    assert runner._left() == '1 h 0 min'
+
+
+def test_where_the_end_of_a_run_fails_the_others_are_ended_too(tmp_path):
+    ended = []
+
+    def begin(run, place, say):
+        try:
+            yield from iter(int, 1)
+        finally:
+            ended.append(run.name)
+            if place == 0:
+                raise OSError('the disk is full')
+
+    runs = runs_of(write_plan(tmp_path))
+    runner = Runner(runs, begin, jobs=2)
+
+    def interrupt():
+        for _, steps in runner._active.values():
+            next(steps)
+        raise KeyboardInterrupt
+
+    runner._advance = interrupt
+    with pytest.raises(OSError, match='full'):
+        runner.run()
+    assert sorted(ended) == sorted(run.name for run in runs)
 
 
 def test_a_training_by_hand_tells_nothing_of_the_time_left(tmp_path):

@@ -85,6 +85,17 @@ def test_a_job_that_says_nothing_of_its_end_has_failed(tmp_path):
     assert state['reason'] == 'job 17 ended (NODE_FAIL):\nlost'
 
 
+def test_a_job_that_died_before_it_began_does_not_tell_of_an_earlier_end(tmp_path):
+    (run, _) = runs_of(write_plan(tmp_path))
+    write_state(run.folder, {'state': 'failed', 'reason': 'old', 'attempts': 1})
+    job = SimpleNamespace(
+        job_id='18', state='NODE_FAIL', done=lambda: True, stderr=lambda: None
+    )
+    jobs = SimpleNamespace(update_parameters=lambda **_: None, submit=lambda _: job)
+    list(submit(jobs, run, gpus=1, say=lambda line: None))
+    assert read_state(run.folder)['reason'] == 'job 18 ended (NODE_FAIL):'
+
+
 def test_an_ended_runner_cancels_its_jobs(monkeypatch, tmp_path):
     use_stub(monkeypatch, STUB_PAUSE=0.3)
     (run, _) = runs_of(write_plan(tmp_path, overrides={'train_cfg.max_iters': 99}))
