@@ -3,23 +3,27 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from . import __version__
 
-COMMANDS = (
-    'configs',
-    'train',
-    'test',
-    'predict',
-    'calibrate',
-    'plot-calibration',
-    'plot-runs',
-    'teacher-report',
-    'export',
-    'benchmark',
-    'doctor',
-)
+# What runs a command: a module of `cli` and its function.
+RUN = {
+    'train': ('launch', 'run_training'),
+    'test': ('launch', 'run_test'),
+    'predict': ('predict', 'run_prediction'),
+    'calibrate': ('calibrate', 'run_calibration'),
+    'plot-calibration': ('plot_calibration', 'run_plot'),
+    'plot-runs': ('plot_runs', 'run_plot_runs'),
+    'teacher-report': ('teacher_report', 'run_teacher_report'),
+    'check-dataset': ('check_data', 'check_data'),
+    'make-splits': ('make_splits', 'make_splits'),
+    'export': ('export', 'run_export'),
+    'benchmark': ('benchmark', 'run_benchmark'),
+    'doctor': ('doctor', 'doctor'),
+}
+COMMANDS = ('configs', *RUN)
 USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
@@ -34,6 +38,8 @@ commands:
   plot-runs WORK_DIR ...      training curves of runs, and their mean over seeds
   teacher-report CONFIG CHECKPOINT ...
                               measure a model as a teacher, and how soft it is
+  check-dataset CONFIG ...    read all pictures and masks of a config, say what is wrong
+  make-splits CONFIG ...      choose which training pictures keep their labels
   export CONFIG CHECKPOINT OUT ...
                               one model of a semi-supervised checkpoint, as a plain one
   benchmark PLAN ...          train and test the cells of a plan, and report
@@ -49,54 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('command', choices=COMMANDS)
     parser.add_argument('rest', nargs=argparse.REMAINDER)
     args = parser.parse_args(argv)
-    # Each command imports what it needs: listing configs must not wait for torch.
+    prog = f'{parser.prog} {args.command}'
     if args.command == 'configs':
-        return _configs(args.rest)
-    if args.command == 'doctor':
-        from .cli.doctor import doctor
-
-        return doctor(args.rest)
-    prog = f'python -m mmseg_jml {args.command}'
-    if args.command == 'predict':
-        from .cli.predict import run_prediction
-
-        return run_prediction(args.rest, prog=prog)
-    if args.command == 'calibrate':
-        from .cli.calibrate import run_calibration
-
-        return run_calibration(args.rest, prog=prog)
-    if args.command == 'plot-calibration':
-        from .cli.plot_calibration import run_plot
-
-        return run_plot(args.rest, prog=prog)
-    if args.command == 'plot-runs':
-        from .cli.plot_runs import run_plot_runs
-
-        return run_plot_runs(args.rest, prog=prog)
-    if args.command == 'teacher-report':
-        from .cli.teacher_report import run_teacher_report
-
-        return run_teacher_report(args.rest, prog=prog)
-    if args.command == 'export':
-        from .cli.export import run_export
-
-        return run_export(args.rest, prog=prog)
-    if args.command == 'benchmark':
-        from .cli.benchmark import run_benchmark
-
-        return run_benchmark(args.rest, prog=prog)
-    from .cli import launch
-
-    job = launch.run_training if args.command == 'train' else launch.run_test
-    job(args.rest, prog=prog)
-    return 0
+        return _configs(args.rest, prog)
+    # Each command imports what it needs: listing configs must not wait for torch.
+    module, function = RUN[args.command]
+    run = getattr(import_module(f'.cli.{module}', __package__), function)
+    return run(args.rest, prog=prog) or 0
 
 
-def _configs(argv: Sequence[str]) -> int:
+def _configs(argv: Sequence[str], prog: str) -> int:
     from . import shipped
 
     parser = argparse.ArgumentParser(
-        prog='python -m mmseg_jml configs',
+        prog=prog,
         description='List the shipped configs, or copy their tree to DEST.',
     )
     parser.add_argument('dest', nargs='?', type=Path, metavar='DEST')

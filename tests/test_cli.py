@@ -3,7 +3,7 @@
 import pytest
 
 from mmseg_jml import __version__, shipped
-from mmseg_jml.__main__ import main
+from mmseg_jml.__main__ import COMMANDS, USAGE, main
 from tests.processes import ROOT, run_python
 
 
@@ -24,6 +24,14 @@ def test_version_is_printed(capsys):
     with pytest.raises(SystemExit, match='0'):
         main(['--version'])
     assert capsys.readouterr().out == f'{__version__}\n'
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_each_command_has_help_of_its_own(command, capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main([command, '--help'])
+    assert capsys.readouterr().out.startswith(f'usage: python -m mmseg_jml {command} ')
+    assert f'\n  {command} ' in USAGE
 
 
 def test_a_command_is_needed():

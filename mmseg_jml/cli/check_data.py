@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..installation import require_mmseg
-from ..shipped import find_config
+from .launch import (
+    add_config_arguments,
+    errors_as_sentence,
+    load_config,
+    prepare_mmseg,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -24,25 +27,16 @@ PICTURES_SHOWN = 5
 HEADER = ('class', 'pixels', 'per cent', 'pictures')
 
 
-def check_data(argv: Sequence[str] | None = None) -> int:
+def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Check every split of a config; the exit status: 0 good, 1 bad."""
-    try:
-        require_mmseg()
-    except ImportError as error:
-        sys.exit(f'error: {error}')
-    args = _parse(argv)
-    from mmengine.config import Config
+    prepare_mmseg()
+    args = _parse(argv, prog)
+    path, cfg = load_config(args)
     from mmengine.registry import init_default_scope
 
-    try:
-        path = find_config(args.config)
-        cfg = Config.fromfile(path)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
-        init_default_scope(cfg.get('default_scope') or 'mmseg')
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    with errors_as_sentence():
         reports = _inspect(cfg, args.workers)
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
     out_dir = args.out_dir or Path('work_dirs') / 'check' / path.stem
     for report in reports:
         print(f'\n{_text(report, SENTENCES_SHOWN)}')
@@ -53,22 +47,14 @@ def check_data(argv: Sequence[str] | None = None) -> int:
     return int(bool(bad))
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    from mmengine.config import DictAction
-
+def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     from ..datasets.parallel import DEFAULT_WORKERS
 
     parser = argparse.ArgumentParser(
-        description='Read every picture and mask of a config and say what is wrong.'
+        prog=prog,
+        description='Read every picture and mask of a config and say what is wrong.',
     )
-    parser.add_argument('config', help='a file, or a path in the shipped tree')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change settings of the config, e.g. where its data are',
-    )
+    add_config_arguments(parser)
     parser.add_argument(
         '--out-dir', type=Path, help='default: work_dirs/check/<name of config>'
     )

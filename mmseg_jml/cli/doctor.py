@@ -36,11 +36,9 @@ class Finding(NamedTuple):
     hint: str = ''
 
 
-def doctor(argv: Sequence[str] | None = None) -> int:
+def doctor(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Print the report; return 0 where all that is needed is in place, else 1."""
-    argparse.ArgumentParser(
-        prog='python -m mmseg_jml doctor', description=__doc__
-    ).parse_args(argv)
+    argparse.ArgumentParser(prog=prog, description=__doc__).parse_args(argv)
     findings = []
     for part in (_environment, _mmsegmentation, _optional, _configs, _training):
         # One by one: the last takes seconds.

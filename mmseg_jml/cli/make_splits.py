@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..installation import require_mmseg
+from .launch import (
+    add_config_arguments,
+    errors_as_sentence,
+    load_config,
+    prepare_mmseg,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -20,34 +24,27 @@ if TYPE_CHECKING:
 FRACTIONS = ('1/2', '1/4', '1/8', '1/16')
 
 
-def make_splits(argv: Sequence[str] | None = None) -> int:
+def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Split a config's training pictures; the exit status."""
-    try:
-        require_mmseg()
-    except ImportError as error:
-        sys.exit(f'error: {error}')
-    args = _parse(argv)
+    prepare_mmseg()
+    args = _parse(argv, prog)
+    _, cfg = load_config(args)
     from mmengine.registry import init_default_scope
 
-    from .launch import load_config
-
-    _, cfg = load_config(args)
     init_default_scope(cfg.get('default_scope') or 'mmseg')
-    try:
+    with errors_as_sentence():
         _run(cfg, args)
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     from ..datasets.parallel import DEFAULT_WORKERS
-    from .launch import add_config_arguments
 
     parser = argparse.ArgumentParser(
+        prog=prog,
         description='Choose which training pictures of a config keep their labels: '
         'OUT_DIR/1_8/labelled.txt and unlabelled.txt, and so on, each fraction within '
-        'the larger ones.'
+        'the larger ones.',
     )
     add_config_arguments(parser)
     parser.add_argument(
