@@ -30,13 +30,8 @@ class Findings:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What each cell is called: its title, or where two share one its name."""
-        titles = {cell.name: cell.title for cell in self.plan.cells}
-        return (
-            titles
-            if len(set(titles.values())) == len(titles)
-            else {k: k for k in titles}
-        )
+        """What each cell is called."""
+        return {cell.name: cell.title for cell in self.plan.cells}
 
     @property
     def baseline(self) -> str:

@@ -15,18 +15,14 @@ def paper_section(findings: Findings) -> list[str]:
     plan = findings.plan
     if plan.paper is None:
         return []
-    head = "## The paper's figures beside ours"
-    try:
-        found = read_table(plan.paper)
-    except ValueError as error:
-        return [head, f'There are none: {error}.']
+    found = read_table(plan.paper)
     rows = {
         cell.name: cell.paper
         for cell in plan.cells
         if cell.paper is not None and cell.paper in found.rows
     }
     number = plan.paper.replace('table', 'Table ').replace('figure', 'Figure ')
-    text = [head, f'{number}: {found.title}.']
+    text = ["## The paper's figures beside ours", f'{number}: {found.title}.']
     if rows:
         text.append(_beside(findings, found, rows))
         text += _changes_beside(findings, found, rows)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from .keys import UniqueKeys, flatten, numbers_of, require, table
+from .paper import read_table
 
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
 TAKEN = ('jobs', 'report')  # folders of the work dir
@@ -56,7 +57,6 @@ class Cell:
         loss: a fragment of `_base_/losses` in place of the config's losses.
         teacher_seed: the one seed of the teacher for all seeds; None is the same seed.
         seeds: None is the plan's.
-        family: the cell that it was swept from.
     """
 
     name: str
@@ -69,7 +69,6 @@ class Cell:
     loss: str | None = None
     teacher_seed: int | None = None
     seeds: tuple[int, ...] | None = None
-    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,6 @@ def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
         title=f'{cell.title}, {sweep["name"]} {value}',
         overrides=cell.overrides | options,
         swept={sweep['name']: value},
-        family=cell.name,
     )
 
 
@@ -243,8 +241,13 @@ def _check(plan: Plan) -> None:
     require(bool(names), 'cells', 'at least one', names)
     double = sorted({name for name in names if names.count(name) > 1})
     require(not double, 'cells', 'of different names', double)
+    titles = [cell.title for cell in plan.cells]
+    double = sorted({title for title in titles if titles.count(title) > 1})
+    require(not double, 'cells', 'of different titles', double)
     taken = [name for name in names if name in TAKEN]
     require(not taken, 'cells', f'of other names than {TAKEN}', taken)
+    if plan.paper is not None:
+        read_table(plan.paper)
     if plan.baseline is not None:
         require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
     for cell in plan.cells:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..files import whole_file
+from ..files import UnreadableError, whole_file
 from .calibrate import SPLITS
 from .launch import (
     add_config_arguments,
@@ -57,7 +57,8 @@ def run_teacher_report(
         check_number('--threshold', args.threshold, 0, 1, open_high=True)
         require_file(args.checkpoint, '`checkpoint`')
         task = prepare(cfg, args.checkpoint, args.split)
-    scores, rows = measure(task, args.threshold)
+    with errors_as_sentence((UnreadableError,)):
+        scores, rows = measure(task, args.threshold)
     figures = scores | averages(rows)
     folder = args.out or Path('work_dirs') / path.stem / 'teacher'
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
@@ -101,16 +102,17 @@ def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
     from mmengine.registry import METRICS
     from mmengine.utils import track_iter_progress
 
-    iou = METRICS.build({'type': 'IoUMetric', 'iou_metrics': ['mIoU']})
-    iou.dataset_meta = task.loader.dataset.metainfo
     calibration = task.build_metric()
+    ignored = calibration.ignore_index
+    iou = METRICS.build({'type': 'IoUMetric', 'ignore_index': ignored})
+    iou.dataset_meta = task.loader.dataset.metainfo
     rows = []
     for batch in track_iter_progress((task.loader, len(task.loader))):
         with torch.no_grad():
             samples = [each.to_dict() for each in task.model.test_step(batch)]
         for metric in (iou, calibration):
             metric.process({}, samples)
-        rows += [picture_row(sample, threshold) for sample in samples]
+        rows += [picture_row(sample, threshold, ignored) for sample in samples]
     scores = {'mIoU': iou.compute_metrics(iou.results)['mIoU']}
     found = calibration.compute_metrics(calibration.results)
     for name, region in (('ECE', 'all'), ('BECE', 'boundary')):
@@ -120,16 +122,15 @@ def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
     return scores, rows
 
 
-def picture_row(sample: dict, threshold: float) -> Row:
+def picture_row(sample: dict, threshold: float, ignore_index: int = 255) -> Row:
     """What the soft label of a data sample is like."""
     from ..evaluation.pictures import read_logits, read_picture
-    from ..functional.targets import IGNORE_INDEX
     from ..functional.uncertainty import class_probs, entropy_map
 
     probs = class_probs(read_logits(sample, {})[0])
     picture = read_picture(sample)
     label = picture.label[0].to(probs.device)
-    valid = label != IGNORE_INDEX
+    valid = label != ignore_index
     pixels = int(valid.sum())
     largest = (probs * valid).amax((1, 2))
     return Row(

@@ -15,6 +15,7 @@ from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
+from .broken_files import name_broken_files
 from .check import build_unlisted, has_masks, listing_trouble
 from .pairs import some
 from .views import STRONG, PackViews
@@ -82,6 +83,7 @@ class SemiSupervisedDataset(Dataset):
         self.views = PackViews(strong, strong_views)
         self._compare_classes()
         self._warn_of_shared_pictures()
+        name_broken_files(self)
 
     @property
     def datasets(self) -> tuple[BaseDataset, BaseDataset]:
@@ -105,7 +107,8 @@ class SemiSupervisedDataset(Dataset):
                 and after a resume, and no other random state moves.
 
         Raises:
-            ValueError: The picture cannot be loaded; the message has its path.
+            UnreadableError: The picture or its mask cannot be loaded; the message has
+                the paths.
         """
         if isinstance(draw, Draw):
             with seeded(draw.seed):
@@ -113,26 +116,13 @@ class SemiSupervisedDataset(Dataset):
         return self._load(draw)
 
     def _load(self, index: int) -> Sample:
-        branch, dataset, own = self._find(index)
-        try:
-            sample = dataset[own]
-            if branch == 'unlabelled':
-                return self.views(sample)
-        except Exception as error:  # OpenCV's does not name the file
-            path = dataset.get_data_info(own).get('img_path')
-            raise ValueError(
-                f'the {branch} picture {path} cannot be loaded: '
-                f'{type(error).__name__}: {error}'
-            ) from error
-        return {key: {'labelled': value} for key, value in sample.items()}
-
-    def _find(self, index: int) -> tuple[str, BaseDataset, int]:
         if not 0 <= index < len(self):
             raise IndexError(f'`index` must be 0 to {len(self) - 1}, got {index}')
         first = len(self.labelled)
-        if index < first:
-            return 'labelled', self.labelled, index
-        return 'unlabelled', self.unlabelled, index - first
+        if index >= first:
+            return self.views(self.unlabelled[index - first])
+        sample = self.labelled[index]
+        return {key: {'labelled': value} for key, value in sample.items()}
 
     def _compare_classes(self) -> None:
         """Refuse masks of other classes; pictures without masks may have any."""

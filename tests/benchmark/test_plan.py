@@ -70,10 +70,10 @@ SWEEP = {'name': 'ratio', 'options': ['x.r', 'y.r'], 'values': [0.1, 1], 'cells'
 
 def test_a_sweep_puts_a_cell_for_each_value_in_place_of_the_swept():
     plan = make_plan(TWO | {'sweep': SWEEP, 'overrides': {'x.r': 7}})
-    assert [(cell.name, cell.swept, cell.family) for cell in plan.cells] == [
-        ('a', {}, None),
-        ('b_ratio-0.1', {'ratio': 0.1}, 'b'),
-        ('b_ratio-1', {'ratio': 1}, 'b'),
+    assert [(cell.name, cell.swept) for cell in plan.cells] == [
+        ('a', {}),
+        ('b_ratio-0.1', {'ratio': 0.1}),
+        ('b_ratio-1', {'ratio': 1}),
     ]
     assert plan.cells[1].overrides == {'x.r': 0.1, 'y.r': 0.1}
     assert plan.cells[1].title == 'b, ratio 0.1'
@@ -83,6 +83,10 @@ def test_a_sweep_puts_a_cell_for_each_value_in_place_of_the_swept():
 def test_a_sweep_is_of_all_cells_unless_it_says_which():
     sweep = {key: SWEEP[key] for key in ('name', 'options', 'values')}
     assert len(make_plan(TWO | {'sweep': sweep}).cells) == 4
+
+
+def with_title(title):
+    return {'config': 'b.py', 'title': title}
 
 
 def with_cell(**keys):
@@ -111,6 +115,11 @@ def with_cell(**keys):
             TWO | {'base': 'c.py', 'losses': ['a']},
             r"`cells` must be of different names, got \['a'\]",
         ),
+        (
+            {'name': 'p', 'cells': {'a': 'a.py', 'b': with_title('a')}},
+            r"`cells` must be of different titles, got \['a'\]",
+        ),
+        (TWO | {'paper': 'tabel1'}, "`paper` must be one of .*got 'tabel1'"),
         (with_cell(epsilon=1), "`cells.a` must be of the keys .*got 'epsilon'"),
         (with_cell(loss=1), '`cells.a.loss` must be of type str, got 1'),
         (with_cell(teacher='b'), "`cells.a.teacher` must be one of .*got 'b'"),

@@ -236,12 +236,6 @@ def test_each_model_of_a_table_is_compared_with_its_own_baseline(work_dir):
     assert '| +2.21 |' in text
 
 
-def test_an_unknown_table_does_not_cost_the_report(work_dir):
-    text = write_report(paper_plan(paper='table0'), work_dir).read_text('utf-8')
-    assert "There are none: `paper` must be one of ['table1'," in text
-    assert '| JML | 2 of 2 |' in text
-
-
 def test_a_curve_of_the_paper_says_that_it_has_no_figures(work_dir):
     text = write_report(paper_plan(paper='figure5'), work_dir).read_text('utf-8')
     assert 'The paper shows these as curves without figures' in text

@@ -302,6 +302,8 @@ def test_one_row_for_each_picture(tmp_path):
         (dict(kernel_size=2), ValueError, '`kernel_size` must be odd'),
         (dict(bootstrap=-1), ValueError, '`bootstrap` must be at least 0, got -1'),
         (dict(bootstrap=True), TypeError, '`bootstrap` must be an int, got True'),
+        (dict(seed=None), TypeError, '`seed` must be an int, got None'),
+        (dict(ignore_index='x'), TypeError, "`ignore_index` must be an int, got 'x'"),
         (dict(adaptive=1), TypeError, '`adaptive` must be True or False, got 1'),
     ],
 )

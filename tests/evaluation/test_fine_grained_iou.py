@@ -42,3 +42,7 @@ def test_an_entry_of_150_classes_is_small():
 def test_a_share_outside_of_its_range_is_refused(percent):
     with pytest.raises(ValueError, match='`worst_percent` must be in'):
         FineGrainedIoUMetric(worst_percent=(percent,))
+
+
+def test_no_picture_has_no_measure():
+    assert FineGrainedIoUMetric().compute_metrics([]) == {}

@@ -81,3 +81,18 @@ def test_predictions_of_another_model_are_refused():
         ValueError, match=r'SemiEvaluator measures .* a list of its met'
     ):
         evaluator().process([plain])
+
+
+def test_files_are_those_of_the_first_model(tmp_path):
+    init_default_scope('mmseg')
+    metrics = [
+        {'type': 'CalibrationMetric', 'per_image_csv': True, 'output_dir': 'first'},
+        {'type': 'IoUMetric', 'output_dir': str(tmp_path)},
+    ]
+    built = EVALUATOR.build({'type': 'SemiEvaluator', 'metrics': metrics})
+    assert [built.metrics[0].per_image_csv, built.metrics[1].output_dir] == [
+        True,
+        str(tmp_path),
+    ]
+    (calibration, iou) = built.students.metrics
+    assert [calibration.per_image_csv, iou.output_dir] == [False, None]

@@ -48,3 +48,13 @@ def test_merged_scores_are_finite(out_channels):
     sure = torch.tensor([200.0, -200.0])[:out_channels].sigmoid()[:, None, None]
     scores = sure if out_channels == 1 else torch.tensor([200.0, -200.0])[:, None, None]
     assert merge(out_channels, [scores, scores]).seg_logits.data.isfinite().all()
+
+
+@pytest.mark.parametrize('out_channels', [1, 3])
+def test_half_precision_is_merged_in_float32(out_channels):
+    scores = torch.randn(3, out_channels, 4, 5).half()
+    merged = merge(out_channels, scores if out_channels > 1 else scores.sigmoid())
+    expected = merge(
+        out_channels, scores.float() if out_channels > 1 else scores.sigmoid().float()
+    )
+    assert torch.equal(merged.seg_logits.data, expected.seg_logits.data)

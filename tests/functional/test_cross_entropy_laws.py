@@ -197,3 +197,12 @@ def test_logits_of_ten_thousand_give_finite_numbers(dtype, name):
     )
     assert np.isfinite(loss)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize('loss', [cross_entropy, kl_divergence])
+def test_the_target_gets_no_gradient(loss):
+    logits = torch.randn(1, 3, 4, requires_grad=True)
+    teacher = torch.randn(1, 3, 4, requires_grad=True)
+    loss(logits, teacher.softmax(1)).backward()
+    assert logits.grad.any()
+    assert teacher.grad is None

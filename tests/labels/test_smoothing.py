@@ -68,3 +68,11 @@ def test_points_have_no_boundary_and_the_error_names_the_other_transform():
 @pytest.mark.parametrize('name', ['LabelSmoothing', 'BoundaryLabelSmoothing'])
 def test_transforms_are_built_by_name(name):
     assert MODELS.build(dict(type=name, epsilon=0.2)).epsilon == 0.2
+
+
+@pytest.mark.parametrize('transform', [LabelSmoothing, BoundaryLabelSmoothing])
+def test_one_channel_is_mixed_with_one_half(transform):
+    target = transform(epsilon=0.5)(torch.tensor([[[0, 1, 255]]]), num_classes=1)
+    whole = torch.tensor([[[[0.25, 0.75, 0.0]]]])
+    hard = torch.tensor([[[[0.25, 1.0, 0.0]]]])  # the 1 has an ignored neighbour
+    assert torch.equal(target, whole if transform is LabelSmoothing else hard)

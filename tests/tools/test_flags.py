@@ -68,7 +68,7 @@ def test_a_loss_is_put_in_and_then_changed(tmp_path):
     flags = (*SHORT, f'{loss}.losses.1.threshold=0.25', '--loss', 'jml')
     done = run_python(TRAIN, TINY, *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    trained = Config.fromfile(tmp_path / 'work_dirs' / 'tiny' / 'tiny.py')
+    trained = Config.fromfile(tmp_path / 'work_dirs' / 'tiny-jml' / 'tiny.py')
     parts = trained.model.decode_head.loss_decode.losses
     assert [part.type for part in parts] == [
         'SoftCrossEntropyLoss',

@@ -36,3 +36,7 @@ train_dataloader = dict(
     ),
 )
 del pictures
+val_evaluator = dict(
+    _delete_=True, type='SemiEvaluator', metrics={{_base_.val_evaluator}}
+)
+test_evaluator = val_evaluator

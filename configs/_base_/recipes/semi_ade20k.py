@@ -9,9 +9,5 @@ _base_ = [
 test_window = dict(mode='slide', crop_size={{_base_.crop_size}}, stride=(342, 342))
 # UniMatch's threshold on VOC; the paper's own set-up is not published.
 pseudo_label = dict(threshold=0.95, temperature=0.5)
-val_evaluator = dict(
-    _delete_=True, type='SemiEvaluator', metrics={{_base_.val_evaluator}}
-)
-test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='ema/mIoU'))
 custom_hooks = [dict(type='CalibrationHook'), dict(type='PseudoLabelHook')]

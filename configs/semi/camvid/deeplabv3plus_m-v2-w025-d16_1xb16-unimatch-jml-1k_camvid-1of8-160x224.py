@@ -16,9 +16,5 @@ model = dict(
     decode_head=dict(num_classes=11, loss_decode={{_base_.loss_decode}}),
 )
 train_dataloader = dict(dataset=dict(strong_views=2))
-val_evaluator = dict(
-    _delete_=True, type='SemiEvaluator', metrics={{_base_.val_evaluator}}
-)
-test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='ema/mIoU'))
 custom_hooks = [dict(type='CalibrationHook'), dict(type='PseudoLabelHook')]

@@ -1,0 +1,56 @@
+"""Options of a test reach its metrics, also inside of an evaluator of another type."""
+
+import argparse
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_jml.cli.options import apply_test_options, metrics_of
+
+IOU, CALIBRATION = {'type': 'IoUMetric'}, {'type': 'CalibrationMetric', 'num_bins': 15}
+SEMI = {'type': 'SemiEvaluator', 'metrics': [IOU]}
+
+
+def options(checkpoint, **given):
+    off = {'per_image': False, 'out': None, 'tta': False, 'show': False}
+    return argparse.Namespace(checkpoint=str(checkpoint), show_dir=None, **off | given)
+
+
+def applied(tmp_path, evaluator, **given):
+    checkpoint = tmp_path / 'a.pth'
+    checkpoint.touch()
+    cfg = Config({'test_evaluator': evaluator, 'test_dataloader': {}})
+    apply_test_options(cfg, options(checkpoint, **given))
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ('evaluator', 'types'),
+    [
+        (None, []),
+        (IOU, ['IoUMetric']),
+        ([IOU, CALIBRATION], ['IoUMetric', 'CalibrationMetric']),
+        (SEMI, ['IoUMetric']),
+        (SEMI | {'metrics': IOU}, ['IoUMetric']),
+        ({'metrics': [CALIBRATION]}, ['CalibrationMetric']),
+    ],
+)
+def test_metrics_are_found_wherever_they_are(evaluator, types):
+    found = metrics_of(Config({'val_evaluator': evaluator}), 'val')
+    assert [metric['type'] for metric in found] == types
+
+
+@pytest.mark.parametrize('evaluator', [IOU, [IOU, CALIBRATION], SEMI])
+def test_a_table_of_pictures_is_asked_of_one_metric(tmp_path, evaluator):
+    cfg = applied(tmp_path, evaluator, per_image=True)
+    *_, last = metrics_of(cfg, 'test')
+    assert last['type'] == 'CalibrationMetric'
+    assert last['per_image_csv'] is True
+    wrapped = isinstance(cfg.test_evaluator, dict)
+    assert wrapped == ('metrics' in evaluator)
+
+
+@pytest.mark.parametrize('evaluator', [IOU, [IOU], SEMI])
+def test_label_maps_are_written_by_the_iou_metric(tmp_path, evaluator):
+    cfg = applied(tmp_path, evaluator, out='maps')
+    assert metrics_of(cfg, 'test')[0]['output_dir'] == 'maps'
