@@ -71,10 +71,14 @@ cross-entropy with its interquartile range.
   the gradient. A chunk of pixels at a time is worked on, so that nothing of the logits'
   size is kept but the gradient. With few classes the vectors over pixels weigh as much
   as the logits: there the ratio is worst.
+{gpu}
+{missing}"""
+
+
+NO_GPU = """\
 - No figure of a GPU stands here, because none was measured. The code makes no host
   synchronisation on its way there.
-
-{missing}"""
+"""
 
 
 def main() -> None:
@@ -103,6 +107,7 @@ def page() -> str:
     warm, default = found['warm'], found['default']
     told = warm['machine']
     device = told['cuda'] or f'{told["threads"]} threads of a CPU ({told["processor"]})'
+    gpu = '' if told['cuda'] else NO_GPU
     missing = [f'- `{name}`: {why}' for name, why in default['missing'].items()]
     return TEXT.format(
         shapes=', '.join(f'{name} {shape}' for name, shape in SHAPES.items()),
@@ -111,6 +116,7 @@ def page() -> str:
         default_time=time_table(default['results']),
         memory=memory_table(default['results']),
         step=step_table(found['step']),
+        gpu=gpu,
         missing='\n'.join(['Not importable there:\n', *missing, '']) if missing else '',
     )
 

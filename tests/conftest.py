@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.processes import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Tests run side by side on few cores: more threads each would only fight.
@@ -26,6 +28,12 @@ def shared_dir() -> Path:
     if not shared.is_dir():
         pytest.skip('no folder `../shared` beside the checkout')
     return shared
+
+
+@pytest.fixture
+def port() -> str:
+    """A free port of this machine."""
+    return free_port()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Run Python beside the tests, as a user would."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,3 +29,10 @@ def run_python(
         timeout=300,
         check=False,
     )
+
+
+def free_port() -> str:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])

@@ -185,8 +185,11 @@ def _add(one: BinTable, other: BinTable) -> BinTable:
 def calibration_measures(tables: BinTable) -> dict[str, Tensor]:
     """All measures of tables (*,B): each float64 (*), in [0,1], gap in [-1,1].
 
-    ECE, MCE, RMSCE, Gap, Conf and Acc are what the functions below describe. An empty
-    table gives 0 here, which means nothing: ask its count.
+    With the gap of a bin its mean confidence less its accuracy: ECE is the mean of
+    |gap| over predictions, MCE its maximum over the bins that hold any, RMSCE the root
+    of the mean of its square; Gap is the mean of the gap itself, above 0 where the
+    model is overconfident; Conf and Acc are the mean confidence and the accuracy. An
+    empty table gives 0, which means nothing: ask its count.
 
     >>> table = bin_table(torch.tensor([0.9, 0.6]), torch.tensor([True, False]))
     >>> {name: round(x.item(), 2) for name, x in calibration_measures(table).items()}
@@ -206,72 +209,19 @@ def calibration_measures(tables: BinTable) -> dict[str, Tensor]:
     }
 
 
-def _measure(table: BinTable, name: str) -> float | None:
-    if not table.count.any():
-        return None
-    return calibration_measures(table)[name].item()
-
-
 def expected_calibration_error(table: BinTable) -> float | None:
     """ECE: the mean over predictions of |confidence - accuracy| of their bin, in [0,1].
 
-    `table` is (B,). An empty one gives None, as in all that follow.
+    `table` is (B,). An empty one gives None.
 
     >>> expected_calibration_error(
     ...     bin_table(torch.tensor([0.75, 0.75]), torch.tensor([True, False]))
     ... )
     0.25
     """
-    return _measure(table, 'ECE')
-
-
-def maximum_calibration_error(table: BinTable) -> float | None:
-    """MCE: the largest |confidence - accuracy| of a bin that holds anything, in [0,1].
-
-    >>> maximum_calibration_error(
-    ...     bin_table(torch.tensor([0.75, 0.25]), torch.tensor([True, True]))
-    ... )
-    0.75
-    """
-    return _measure(table, 'MCE')
-
-
-def root_mean_square_calibration_error(table: BinTable) -> float | None:
-    """RMSCE: the root of the mean square of |confidence - accuracy|, in [0,1].
-
-    >>> root_mean_square_calibration_error(
-    ...     bin_table(torch.tensor([0.75]), torch.tensor([True]))
-    ... )
-    0.25
-    """
-    return _measure(table, 'RMSCE')
-
-
-def calibration_gap(table: BinTable) -> float | None:
-    """Mean confidence less accuracy, in [-1,1]: above 0 the model is overconfident.
-
-    >>> calibration_gap(bin_table(torch.tensor([0.75]), torch.tensor([True])))
-    -0.25
-    """
-    return _measure(table, 'Gap')
-
-
-def mean_confidence(table: BinTable) -> float | None:
-    """The mean confidence, in [0,1].
-
-    >>> mean_confidence(bin_table(torch.tensor([0.75]), torch.tensor([True])))
-    0.75
-    """
-    return _measure(table, 'Conf')
-
-
-def accuracy(table: BinTable) -> float | None:
-    """The share of right predictions, in [0,1].
-
-    >>> accuracy(bin_table(torch.tensor([0.75]), torch.tensor([True])))
-    1.0
-    """
-    return _measure(table, 'Acc')
+    if not table.count.any():
+        return None
+    return calibration_measures(table)['ECE'].item()
 
 
 def adaptive_calibration_error(fine: BinTable, num_bins: int = 10) -> float | None:

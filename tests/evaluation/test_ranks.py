@@ -1,7 +1,6 @@
 """Two gloo processes collect what one process counts, padded duplicates cut."""
 
 import os
-import socket
 
 import pytest
 import torch
@@ -48,11 +47,8 @@ def worker(rank, port, folder, results):
 
 
 @pytest.fixture
-def on_ranks(tmp_path):
+def on_ranks(tmp_path, port):
     """What each process finds."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
     with mp.Manager() as manager:
         results = manager.dict()
         ranks = mp.spawn(worker, (port, str(tmp_path), results), WORLD, join=False)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,14 +17,6 @@ SECONDS = 10  # that a rank waits for the other, also to begin
 GLOO = ('train_cfg.max_iters=200', 'env_cfg.dist_cfg.backend=gloo')
 OPTIONS = (*GLOO, f'env_cfg.dist_cfg.timeout={SECONDS}')
 pytestmark = pytest.mark.filterwarnings('ignore:.*multi-threaded:DeprecationWarning')
-
-
-@pytest.fixture
-def port():
-    """A free port of this machine."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
 
 
 @pytest.fixture

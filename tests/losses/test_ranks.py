@@ -117,16 +117,6 @@ def alone():
     }
 
 
-@pytest.fixture
-def port():
-    """A free port of this machine."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 @pytest.mark.parametrize('world', [2, 3])  # with 3 the last rank is wholly ignored
 def test_synced_ranks_are_one_process(world, port):
     ranks, single = on_ranks(world, True, port), alone()

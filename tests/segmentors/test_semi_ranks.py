@@ -1,7 +1,5 @@
 """Two gloo processes hold the same teacher and learn as one that holds the batch."""
 
-import socket
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -11,6 +9,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
+from tests.processes import free_port
 from tests.segmentors.distilled import build, total
 from tests.segmentors.semi_supervised import branches, semi_config
 
@@ -73,13 +72,6 @@ def worker(rank, port, results):
     dist.barrier()
     results['done', rank] = True
     dist.destroy_process_group()
-
-
-def free_port():
-    """Of this machine."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,6 @@
 """The flags of tools/train.py and tools/test.py, and their words for bad input."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -149,14 +148,6 @@ def test_a_sentence_ends_the_process_with_status_1(tmp_path):
     assert done.returncode == 1
     assert "error: no config 'nothing.py'" in done.stderr
     assert 'Traceback' not in done.stderr
-
-
-@pytest.fixture
-def port():
-    """A free port of this machine."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
 
 
 def test_two_processes_train_on_cpu(tmp_path, port):
