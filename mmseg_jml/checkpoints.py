@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.utils import digit_version
 
-from .files import UnreadableError, whole_file
+from .files import UnreadableError, write_whole
 
 TRUST = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'  # PyTorch's own names
 DISTRUST = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
@@ -176,8 +176,7 @@ class WholeBackend(LocalBackend):
         """
         path = Path(filepath)
         try:
-            with whole_file(path) as temporary:
-                temporary.write_bytes(obj)
+            write_whole(path, obj)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
         for old in self._condemned - {path}:

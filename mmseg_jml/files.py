@@ -1,8 +1,10 @@
 """Files that are whole or not there: a killed process leaves nothing half-written."""
 
 import contextlib
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 
 class UnreadableError(ValueError):
@@ -45,3 +47,19 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     with whole_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table that is there whole or not at all.
+
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / 'a.csv'
+    >>> write_csv(path, [['name', 'mIoU'], ['a', 50.0]])
+    >>> path.read_text().splitlines()
+    ['name,mIoU', 'a,50.0']
+    """
+    with (
+        whole_file(path) as temporary,
+        temporary.open('w', newline='', encoding='utf-8') as file,
+    ):
+        csv.writer(file).writerows(rows)

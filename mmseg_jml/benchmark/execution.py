@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import re
 import time
@@ -22,6 +20,7 @@ from .cells import (
     to_test,
     to_train,
 )
+from .logs import peak_memory, read_log
 from .state import OUTPUT, last_lines, now, read_state, try_lock, write_state
 
 LOOK = 2.0  # seconds between two looks at the memory
@@ -160,17 +159,9 @@ def _measure(state: dict[str, Any], pid: int) -> None:
 
 def of_device(folder: Path) -> dict[str, Any]:
     """The device, and on a GPU the peak memory there, from the training's own log."""
-    peaks = list(_logged_memory(folder))
-    if not peaks:
+    peak = peak_memory(read_log(folder))
+    if peak is None:
         return {'device': f'CPU, {os.cpu_count()} cores'}
     logs = (path.read_text('utf-8') for path in sorted(folder.glob('*/*.log')))
     names = [name for log in logs for name in GPU_NAME.findall(log)]
-    return {'device': names[-1] if names else 'GPU', 'peak_memory_mb': max(peaks)}
-
-
-def _logged_memory(folder: Path) -> Iterator[float]:
-    for path in folder.glob('*/vis_data/scalars.json'):
-        for line in path.read_text('utf-8').splitlines():
-            # A killed process leaves half of a line.
-            with contextlib.suppress(ValueError, KeyError):
-                yield json.loads(line)['memory']
+    return {'device': names[-1] if names else 'GPU', 'peak_memory_mb': peak}

@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 from .logs import SECONDS_PER_HOUR, Log, peak_memory, read_log, training_hours
 from .plan import Cell, Plan
+from .state import FILE as RECORD
 
 State = Literal['done', 'failed', 'running', 'untested', 'missing']
 
-RECORD = 'run.json'
 TEST = 'test'
 PER_IMAGE = '*per_image.csv'  # the metric's prefix stands in front
 TIMES = ('time', 'data_time')

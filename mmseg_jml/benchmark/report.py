@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..files import whole_file
+from ..files import whole_file, write_csv
 from .findings import Findings, gather
 from .markdown import report_text
 from .plan import Plan
@@ -56,9 +55,9 @@ def write_report(
     work_dir = Path(work_dir)
     out = work_dir / FOLDER if out is None else Path(out)
     findings = gather(plan, work_dir)
-    _write_csv(out / 'runs.csv', _run_rows(findings))
-    _write_csv(out / 'summary.csv', [SUMMARY, *_summary_rows(findings)])
-    _write_csv(out / 'differences.csv', [DIFFERENCES, *_difference_rows(findings)])
+    write_csv(out / 'runs.csv', _run_rows(findings))
+    write_csv(out / 'summary.csv', [SUMMARY, *_summary_rows(findings)])
+    write_csv(out / 'differences.csv', [DIFFERENCES, *_difference_rows(findings)])
     figures = draw_plots(findings)
     for name in DRAWINGS:
         path = out / f'{name}.png'
@@ -70,14 +69,6 @@ def write_report(
     with whole_file(out / 'report.md') as temporary:
         temporary.write_text(report_text(findings, list(figures)), encoding='utf-8')
     return out / 'report.md'
-
-
-def _write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
-    with (
-        whole_file(path) as temporary,
-        temporary.open('w', newline='', encoding='utf-8') as file,
-    ):
-        csv.writer(file).writerows(rows)
 
 
 def _run_rows(findings: Findings) -> list[list[Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..files import whole_file
+from ..files import write_csv, write_whole
 from .scaling_fit import BEFORE, ROUNDS, Fitted, Measured
 
 DIGITS = {'ECE': 2, 'BECE': 2, 'NLL': 4}
@@ -50,17 +50,17 @@ def write_report(
         ]
     )
     print(f'\n{text}')
-    with whole_file(folder / 'report.md') as path:
-        path.write_text(f'{text}\n')
-    with whole_file(folder / 'report.csv') as path, path.open('w', newline='') as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for name, found in measured.items():
-            for figure, key in found.keys.items():
-                change = [''] * 3 if name == BEFORE else found.change[figure]
-                rows.writerow([name, key, *found.figures[figure], *change])
-            rows.writerow([name, 'changed_pixels', found.changed, *[''] * 5])
+    write_whole(folder / 'report.md', f'{text}\n'.encode())
+    write_csv(folder / 'report.csv', [COLUMNS, *_rows(measured)])
     print(f'report: {folder / "report.md"}')
+
+
+def _rows(measured: dict[str, Measured]) -> Iterator[list[Any]]:
+    for name, found in measured.items():
+        for figure, key in found.keys.items():
+            change = [''] * 3 if name == BEFORE else found.change[figure]
+            yield [name, key, *found.figures[figure], *change]
+        yield [name, 'changed_pixels', found.changed, *[''] * 5]
 
 
 def _figures(fitted: Fitted, measured: dict[str, Measured]) -> list[str]:

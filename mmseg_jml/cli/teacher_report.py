@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..files import UnreadableError, whole_file
+from ..files import UnreadableError, write_csv, write_whole
 from .calibrate import SPLITS
 from .launch import (
     add_config_arguments,
@@ -64,8 +63,7 @@ def run_teacher_report(
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
     text = report(title, figures, len(rows), args.threshold)
     print(f'\n{text}')
-    with whole_file(folder / 'report.md') as file:
-        file.write_text(f'{text}\n')
+    write_whole(folder / 'report.md', f'{text}\n'.encode())
     write_rows(folder / 'report.csv', figures, rows)
     print(f'report: {folder / "report.md"}')
     return 0
@@ -174,9 +172,8 @@ def report(title: str, figures: dict[str, float], number: int, threshold: float)
 
 def write_rows(path: Path, figures: dict[str, float], rows: Sequence[Row]) -> None:
     """A CSV file: a row for all pictures, and one for each."""
-    with whole_file(path) as temporary, temporary.open('w', newline='') as file:
-        writer = csv.DictWriter(file, ['picture', 'pixels', *UNITS], restval='')
-        writer.writeheader()
-        total = sum(row.pixels for row in rows)
-        writer.writerow({'picture': 'all', 'pixels': total, **figures})
-        writer.writerows(row._asdict() for row in rows)
+    head = ['picture', 'pixels', *UNITS]
+    pixels = sum(row.pixels for row in rows)
+    found = [{'picture': 'all', 'pixels': pixels, **figures}]
+    found += [row._asdict() for row in rows]
+    write_csv(path, [head, *([row.get(name, '') for name in head] for row in found)])

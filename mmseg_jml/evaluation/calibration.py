@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from ..files import write_csv
 from ..functional.bootstrap import percentile_interval, resample_counts
 from ..functional.boundary import boundary_mask, check_kernel_size
 from ..functional.calibration import (
@@ -41,7 +42,7 @@ from .entries import (
 )
 from .fine_grained_iou import pack_areas
 from .keys import ADAPTIVE, Keys, of_class
-from .per_image import log_folder, picture_name, rows, write_csv
+from .per_image import log_folder, picture_name, rows
 from .pictures import read_logits, read_picture
 
 REGIONS: tuple[Region, ...] = get_args(Region)
@@ -292,7 +293,7 @@ class CalibrationMetric(BaseMetric):
             )
         }
         table = rows(entries, self.dataset_meta['classes'], columns)
-        write_csv(table, self._folder() / f'{self.prefix}_per_image.csv')
+        write_csv(self._folder() / f'{self.prefix}_per_image.csv', table)
 
     def _folder(self) -> Path:
         return log_folder() if self.output_dir is None else Path(self.output_dir)

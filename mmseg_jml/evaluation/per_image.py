@@ -1,6 +1,5 @@
 """One row of a table for each evaluated picture."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -8,7 +7,6 @@ import torch
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from ..files import whole_file
 from ..functional.overlap import picture_measures
 from .entries import ImageEntry, Statistics
 from .fine_grained_iou import unpack_areas
@@ -45,15 +43,6 @@ def rows(
 def _cells(values: Tensor, some: Tensor) -> list[str]:
     pairs = zip(values.tolist(), some.tolist(), strict=True)
     return [f'{value:.6g}' if has else '' for value, has in pairs]
-
-
-def write_csv(table: Sequence[Sequence[str]], path: Path) -> None:
-    """Write the rows; a file that was there stays whole until they are."""
-    with (
-        whole_file(path) as temporary,
-        temporary.open('w', newline='', encoding='utf-8') as file,
-    ):
-        csv.writer(file).writerows(table)
 
 
 def picture_name(path: str) -> str:

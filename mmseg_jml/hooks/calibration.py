@@ -153,8 +153,7 @@ class CalibrationHook(Hook):
         when, step = self._when(runner)
         stem = '_'.join(filter(None, (split, when)))
         folder = Path(runner.work_dir) / FOLDER
-        with whole_file(folder / f'{stem}_bins.csv') as path:
-            write_bin_tables(path, metric.tables)
+        write_bin_tables(folder / f'{stem}_bins.csv', metric.tables)
         panels = {_panel(name): table for name, table in metric.tables.items()}
         title = stem.replace('_', ' ')
         drawn = {'reliability': reliability_diagram(panels, title=title)}

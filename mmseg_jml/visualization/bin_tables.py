@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..files import write_csv
 from ..functional.calibration import BinTable
 
 EXACT = ('count', 'correct', 'confidence_sum')
@@ -16,7 +17,7 @@ def write_bin_tables(path: str | Path, tables: Mapping[str, BinTable]) -> None:
     """Write one row a bin: its range, counts, accuracy, mean confidence and their gap.
 
     Args:
-        path: The file; it is overwritten.
+        path: The file; one that is there stays whole until it is replaced.
         tables: Bins by the name of the pixels that they hold.
 
     Ranges, accuracy, confidence and gap (confidence - accuracy) are fractions, and the
@@ -31,11 +32,8 @@ def write_bin_tables(path: str | Path, tables: Mapping[str, BinTable]) -> None:
     >>> print(path.read_text().splitlines()[2])
     all,1,0.5,1.0,4,3,3.5,0.75,0.875,0.125
     """
-    with Path(path).open('w', newline='', encoding='utf-8') as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for name, table in tables.items():
-            rows.writerows(_rows(name, table))
+    rows = (row for name, table in tables.items() for row in _rows(name, table))
+    write_csv(Path(path), [COLUMNS, *rows])
 
 
 def _rows(name: str, table: BinTable) -> list[list]:

@@ -5,7 +5,8 @@ import torch
 from mmseg_jml.benchmark.areas import mismatch, read_areas
 from mmseg_jml.evaluation.entries import ImageEntry
 from mmseg_jml.evaluation.fine_grained_iou import pack_areas
-from mmseg_jml.evaluation.per_image import rows, write_csv
+from mmseg_jml.evaluation.per_image import rows
+from mmseg_jml.files import write_csv
 from mmseg_jml.functional import class_areas
 from tests.benchmark.folders import areas_of, write_test
 
@@ -26,7 +27,7 @@ def test_what_the_metric_writes_is_read_exactly(tmp_path):
         for i, part in enumerate(parts)
     ]
     classes = ['sky', 'traffic light, "red"', 'x.y']
-    write_csv(rows(entries, classes, {}), tmp_path / 'a.csv')
+    write_csv(tmp_path / 'a.csv', rows(entries, classes, {}))
     found = read_areas(tmp_path / 'a.csv')
     assert found.classes == tuple(classes)
     assert found.names == ('0.png', '1.png', '2.png', '3.png')

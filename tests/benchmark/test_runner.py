@@ -251,7 +251,8 @@ def test_a_record_that_is_not_ours_is_refused(tmp_path):
 def test_memory_on_a_gpu_is_that_of_the_trainings_log(tmp_path):
     log = tmp_path / '1' / 'vis_data' / 'scalars.json'
     log.parent.mkdir(parents=True)
-    lines = [{'iter': 1, 'memory': 900}, {'iter': 2, 'memory': 1200}, {'mIoU': 3.0}]
+    lines = [{'iter': n, 'step': n, 'memory': m} for n, m in ((1, 900), (2, 1200))]
+    lines.append({'step': 2, 'mIoU': 3.0})
     log.write_text('\n'.join([*map(json.dumps, lines), '{"memory": 99']))
     (tmp_path / '1' / '1.log').write_text('    GPU 0,1: NVIDIA H100 80GB HBM3\n')
     assert of_device(tmp_path) == {
