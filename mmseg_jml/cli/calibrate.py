@@ -133,15 +133,14 @@ def overlap_remark(cfg: Config, split: str) -> str:
 
 def _paths(cfg: Config, key: str) -> set[str]:
     """The pictures of a loader's data set."""
-    from ..datasets.check import leaf_datasets
+    from ..datasets.check import leaf_datasets, picture_paths
 
     if cfg.get(key) is None:
         return set()
     paths = set()
     for leaf in leaf_datasets(cfg[key]['dataset']):
         leaf.full_init()
-        infos = map(leaf.get_data_info, range(len(leaf)))
-        paths |= {os.path.realpath(info['img_path']) for info in infos}
+        paths |= picture_paths(leaf)
     return paths
 
 

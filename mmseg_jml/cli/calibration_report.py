@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..benchmark.markdown_tables import table
 from ..files import write_csv, write_whole
 from .scaling_fit import BEFORE, ROUNDS, Fitted, Measured
 
@@ -78,7 +79,7 @@ def _figures(fitted: Fitted, measured: dict[str, Measured]) -> list[str]:
             changes = [_cell(found.change[f], DIGITS[f], sign='+') for f in keys]
             percent = f'{100 * found.changed / fitted.labelled:.3f} %'
             rows.append(['– change', *changes, percent])
-    return _table(rows)
+    return [table(rows[0], rows[1:])]
 
 
 def _argmax_remark(fitted: Fitted) -> str:
@@ -103,15 +104,9 @@ def _vector(fitted: Fitted, classes: Sequence[str]) -> list[str]:
         classes, scale, offset, fitted.pixels.tolist(), strict=True
     ):
         rows.append([name, f'{a:.4f}', f'{b:+.4f}', f'{pixels:,}'])
-    return _table(rows)
+    return [table(rows[0], rows[1:])]
 
 
 def _cell(interval: tuple[float, float, float], digits: int, sign: str = '') -> str:
     value, low, high = (f'{number:{sign}.{digits}f}' for number in interval)
     return f'{value} [{low}, {high}]'
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    lines = [f'| {" | ".join(row)} |' for row in rows]
-    lines.insert(1, f'|{" --- |" * len(rows[0])}')
-    return lines

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..benchmark.markdown_tables import table
 from ..files import UnreadableError, write_csv, write_whole
 from .calibrate import SPLITS
 from .launch import (
@@ -160,9 +161,7 @@ def report(title: str, figures: dict[str, float], number: int, threshold: float)
     return '\n'.join(
         [
             f'# Teacher: {title}\n',
-            f'| {" | ".join(head)} |',
-            f'|{" --- |" * len(head)}',
-            f'| {" | ".join(cells)} |\n',
+            f'{table(head, [cells])}\n',
             f'Of {number} pictures. Entropy: the mean of all labelled pixels. Active: '
             f'classes whose largest probability in a picture is past {threshold:g}; '
             'labelled: classes that its label has; both are means over pictures.',

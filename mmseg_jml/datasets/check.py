@@ -131,6 +131,12 @@ def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:
     )
 
 
+def picture_paths(leaf: BaseDataset) -> set[str]:
+    """The pictures that a listed data set has, links resolved."""
+    infos = map(leaf.get_data_info, range(len(leaf)))
+    return {os.path.realpath(info['img_path']) for info in infos if 'img_path' in info}
+
+
 def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
     """The data sets inside any nesting of wrappers, in order.
 

@@ -18,6 +18,7 @@ from .check import (
     has_masks,
     leaf_datasets,
     listing_trouble,
+    picture_paths,
     target_of,
 )
 from .files import read_mask
@@ -67,7 +68,7 @@ class SplitReport:
         pictures: (C + 1,) in how many pictures it occurs, alike.
         problems: What is wrong.
         notes: What may be.
-        paths: The pictures.
+        paths: The pictures, links resolved.
         ignore_index: The id of ignored pixels in a label.
         sound: Each loads one picture without a problem, and its label, to be shown.
     """
@@ -156,15 +157,16 @@ def _inspect_leaf(
     target = target_of(leaf, len(classes))
     infos = [leaf.get_data_info(index) for index in range(len(leaf))]
     report.ignore_index = target.ignored
-    again = sorted(report.paths & {info['img_path'] for info in infos})
+    paths = picture_paths(leaf)
+    again = sorted(report.paths & paths)
     if again:
         note = f'{len(again)} pictures are in two of its data sets: {some(again)}'
         report.notes.append(note)
     backend_args = getattr(leaf, 'backend_args', None)
     look = partial(inspect_pair, target=target, decode=True, backend_args=backend_args)
     pairs = parallel_map(look, infos, workers=workers, what=f'{report.name}: pictures')
+    report.paths |= paths
     for info, pair in zip(infos, pairs, strict=True):
-        report.paths.add(info['img_path'])
         report.problems += pair.problems
         if pair.pixels and not pair.problems:
             report.sound.append(partial(_load, info, backend_args))

@@ -16,7 +16,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .broken_files import name_broken_files
-from .check import build_unlisted, has_masks, listing_trouble
+from .check import build_unlisted, has_masks, listing_trouble, picture_paths
 from .pairs import some
 from .views import STRONG, PackViews
 
@@ -137,14 +137,11 @@ class SemiSupervisedDataset(Dataset):
             )
 
     def _warn_of_shared_pictures(self) -> None:
-        paths = [
-            {data.get_data_info(index).get('img_path') for index in range(len(data))}
-            for data in self.datasets
-        ]
-        shared = sorted(paths[0] & paths[1] - {None})
+        labelled, unlabelled = map(picture_paths, self.datasets)
+        shared = sorted(labelled & unlabelled)
         if shared:
             warnings.warn(
-                f'{len(shared)} of {len(paths[0])} labelled pictures are among the '
+                f'{len(shared)} of {len(labelled)} labelled pictures are among the '
                 f'unlabelled ones too: {some(shared)}',
                 stacklevel=3,
             )
