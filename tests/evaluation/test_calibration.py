@@ -339,3 +339,10 @@ def test_a_file_of_rows_needs_a_folder_outside_a_run(monkeypatch):
     monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
     with pytest.raises(ValueError, match='`output_dir` must be a folder, got None'):
         evaluate(CalibrationMetric(per_image_csv=True), [samples(1)])
+
+
+@pytest.mark.parametrize('batch', [None, [], {}], ids=str)
+def test_what_the_batch_was_is_asked_of_augmented_ones_alone(batch):
+    metric = CalibrationMetric()
+    metric.process(batch, samples())
+    assert len(metric.results) == len(samples())

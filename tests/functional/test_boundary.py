@@ -226,3 +226,10 @@ def test_smoothing_leaves_its_input_as_it_was():
     target = torch.ones(1, 2, 3)
     smooth(target, 0.5)
     assert torch.equal(target, torch.ones(1, 2, 3))
+
+
+@given(label=labels)
+@laws
+def test_by_default_it_is_the_papers_boundary(label):
+    found = boundary_mask(tensor(label))
+    assert torch.equal(found, boundary_mask(tensor(label), 3, 255, True))

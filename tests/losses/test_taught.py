@@ -273,3 +273,19 @@ def test_a_correlation_over_one_class_is_refused():
     loss = taught([DIST], [dict(JML, use_sigmoid=True)])
     with pytest.raises(ValueError, match='at least 2 channels: DISTLoss'):
         step(loss, logits, label, teacher_of(logits))
+
+
+@pytest.mark.parametrize(
+    ('given', 'found'),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+@every
+def test_the_loss_has_the_type_of_the_logits_and_float32_at_least(config, given, found):
+    logits, label = case()
+    logits = logits.detach().to(given).requires_grad_()
+    *_, value = step(taught([config]), logits, label, logits.detach()).values()
+    assert value.dtype == found
