@@ -57,10 +57,11 @@ def golden(shared_dir: Path) -> Golden:
 
 def options_of(case: dict) -> dict:
     """A case in the package's words; class weights apart."""
-    same = ('active', 'threshold', 'alpha', 'beta', 'gamma', 'log_loss', 'smooth')
+    same = ('threshold', 'alpha', 'beta', 'gamma', 'log_loss', 'smooth')
     shares = {'batch': case['batch'], 'image': case['image'], 'per_class': case['cls']}
     return {
         'variant': VARIANT_OF_NORM[case['norm']],
+        'active_classes': case['active'],
         'reduction': shares,
         **{name: case[name] for name in same},
     }

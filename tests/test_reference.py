@@ -40,7 +40,12 @@ def test_the_jaccard_gradient_by_hand_agrees_with_differences(
 ):
     case = random_case(seed, SHAPE)
     logits = np.random.default_rng(seed).normal(0, 2, SHAPE)
-    options = {'variant': variant, 'active': mode, 'sigmoid': sigmoid, **options}
+    options = {
+        'variant': variant,
+        'active_classes': mode,
+        'sigmoid': sigmoid,
+        **options,
+    }
     options['reduction'] = {reduction: 1.0}
 
     def loss_and_gradient(z: np.ndarray) -> tuple[float, np.ndarray]:

@@ -64,19 +64,17 @@ def active_in(
     sums: ClassSums, mode: ActiveClasses, threshold: float, sigmoid: bool
 ) -> Tensor:
     """The active classes of each image, bool (N,C), from its sums."""
-    seen = (sums.pixels > 0).unsqueeze(1)
+    if mode == 'all':
+        return (sums.pixels > 0).unsqueeze(1).expand_as(sums.probs)
     if mode == 'present':
-        flags = sums.max_target > 0.5 if sigmoid else sums.largest > 0
-    elif mode == 'all':
-        flags = seen.expand_as(sums.probs)
-    else:
-        largest = {
-            'label': sums.max_target,
-            'prob': sums.max_probs,
-            'both': sums.max_sum,
-        }[mode]
-        flags = largest > threshold
-    return flags & seen
+        return sums.max_target > 0.5 if sigmoid else sums.largest > 0
+    # Pixels that do not count are 0 in all of these: without others nothing is active.
+    largest = {
+        'label': sums.max_target,
+        'prob': sums.max_probs,
+        'both': sums.max_sum,
+    }[mode]
+    return largest > threshold
 
 
 def check_mode(mode: str) -> None:

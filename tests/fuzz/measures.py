@@ -38,7 +38,6 @@ def formulas(rng: Rng, note: Options) -> None:
     probs, target = (rng.integers(0, 9, size) / 8 for _ in range(2))
     weight = draws.weight(rng, size, note)
     options = draws.formula(rng, steep=True)
-    options['active'] = options.pop('active_classes')
     options['sigmoid'] = bool(rng.random() < 0.5)
     weights = draws.class_weight(rng, size[1])
     note |= {'shape': size, 'class_weight': weights, **options}

@@ -289,3 +289,19 @@ def test_the_loss_has_the_type_of_the_logits_and_float32_at_least(config, given,
     logits = logits.detach().to(given).requires_grad_()
     *_, value = step(taught([config]), logits, label, logits.detach()).values()
     assert value.dtype == found
+
+
+@every
+def test_autocast_does_not_lower_the_precision(config):
+    logits, label = case(dtype=torch.float32)
+    teacher = teacher_of(logits)
+
+    def value_and_gradient():
+        *_, value = step(taught([config]), logits, label, teacher).values()
+        return value, *torch.autograd.grad(value, logits)
+
+    expected = value_and_gradient()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = value_and_gradient()
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
