@@ -26,7 +26,7 @@ class Run:
         seed, fold: None is what the config says.
         folder: its `--work-dir`.
         data_root: the plan's.
-        teacher: the run that it learns from.
+        teacher: the run that it learns from, or starts with.
     """
 
     cell: Cell
@@ -120,7 +120,9 @@ def options(run: Run, cfg: Any) -> dict[str, Any]:
     if run.seed is not None:
         found['randomness.seed'] = run.seed
     if run.teacher is not None:
-        found[settings.OPTION_OF_TEACHER] = str(checkpoint(run.teacher))
+        starts = run.cell.starts
+        key = settings.OPTION_OF_START if starts else settings.OPTION_OF_TEACHER
+        found[key] = str(checkpoint(run.teacher))
     return found
 
 
@@ -133,7 +135,8 @@ def config(run: Run) -> Any:
     """
     try:
         cfg = _of_cell(run)
-        if run.teacher is not None and 'teacher' not in cfg.model:
+        taught = run.teacher is not None and not run.cell.starts
+        if taught and 'teacher' not in cfg.model:
             raise ValueError('a cell with a `teacher` needs a config of a student')
         settings.apply(cfg, options(run, cfg))
     except (OSError, ValueError) as error:

@@ -36,6 +36,7 @@ OF_CELL = {
     'overrides': dict,
     'teacher': str,
     'teacher_seed': int,
+    'start': str,
     'seeds': list,
     'paper': str,
 }
@@ -51,7 +52,8 @@ class Cell:
         title: what tables call it.
         config: a file, or a path in the shipped tree.
         overrides: settings of the config by dotted keys, as `--cfg-options` takes them.
-        teacher: the cell whose checkpoint it learns from.
+        teacher: the cell whose checkpoint it learns from, or starts with.
+        starts: whether it starts with that checkpoint.
         swept: the swept option's name and this cell's value, empty if none.
         paper: its row in the paper's table.
         loss: a fragment of `_base_/losses` in place of the config's losses.
@@ -68,6 +70,7 @@ class Cell:
     paper: str | None = None
     loss: str | None = None
     teacher_seed: int | None = None
+    starts: bool = False
     seeds: tuple[int, ...] | None = None
 
 
@@ -172,13 +175,16 @@ def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
             {'config': each} if isinstance(each, str) else each, OF_CELL, where
         )
         require('config' in cell, where, 'a config, or `config: ...` and more', each)
+        both = 'teacher' in cell and 'start' in cell
+        require(not both, where, 'given a `teacher` or a `start`, not both', each)
         own = flatten(cell.get('overrides', {}), f'{where}.overrides')
         yield Cell(
             name=name,
             title=cell.get('title', name),
             config=cell['config'],
             overrides=shared | own,
-            teacher=cell.get('teacher'),
+            teacher=cell.get('teacher', cell.get('start')),
+            starts='start' in cell,
             paper=cell.get('paper'),
             loss=cell.get('loss'),
             teacher_seed=cell.get('teacher_seed'),
@@ -255,7 +261,7 @@ def _check(plan: Plan) -> None:
             require(
                 cell.teacher_seed is None,
                 f'cells.{cell.name}.teacher_seed',
-                'beside a `teacher`',
+                'beside a `teacher` or `start`',
                 cell.teacher_seed,
             )
         else:
@@ -263,7 +269,7 @@ def _check(plan: Plan) -> None:
 
 
 def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
-    where = f'cells.{cell.name}.teacher'
+    where = f'cells.{cell.name}.{"start" if cell.starts else "teacher"}'
     above, line = cell, [cell.name]
     while above.teacher is not None:
         require(above.teacher in names, where, f'one of {names}', above.teacher)
@@ -274,7 +280,10 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
     if cell.teacher_seed is not None:
         seed = cell.teacher_seed
         require(
-            seed in taught, f'{where}_seed', f"a seed of the teacher's {taught}", seed
+            seed in taught,
+            f'cells.{cell.name}.teacher_seed',
+            f"a seed of the teacher's {taught}",
+            seed,
         )
         return
     for seed in plan.seeds_of(cell):

@@ -139,7 +139,7 @@ class Runner:
             teacher = self.outcomes.get(run.teacher.folder) if run.teacher else 'done'
             if teacher in ('failed', 'not run'):
                 self.outcomes[run.folder] = 'not run'
-                self._tell(run, f'is not run: its teacher {run.teacher.name} failed')
+                self._tell(run, f'is not run: {run.teacher.name} failed')
                 continue
             free = sorted(set(range(self.jobs)) - set(self._active))
             if teacher == 'done' and free:

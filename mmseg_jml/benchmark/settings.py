@@ -18,6 +18,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What the command line says of one attempt, not of what is trained.
 OF_ATTEMPTS = ('work_dir', 'launcher', 'resume')
 OPTION_OF_TEACHER = 'model.teacher_checkpoint'
+OPTION_OF_START = 'load_from'
 # How `train` writes checkpoints, whatever the config says of them.
 OPTIONS_OF_WRITING = 'default_hooks.checkpoint.backend_args'
 UNSET = 'not set'

@@ -116,7 +116,7 @@ def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParse
     add_config_arguments(parser)
     _add_loss_argument(parser)
     parser.add_argument(
-        '--work-dir', help='logs and checkpoints (default: work_dirs/<name of config>)'
+        '--work-dir', help='logs and checkpoints (default: work_dirs/<config>[-<loss>])'
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument(

@@ -104,6 +104,27 @@ def test_a_checkpoint_to_come_is_that_of_the_overrides(tmp_path):
     assert option in to_train(student, config(student))
 
 
+def test_a_cell_may_start_with_the_checkpoint_of_another(tmp_path):
+    base = str(tmp_path / 'base.py')
+    cells = {'more': {'config': base, 'start': 'first'}, 'first': base}
+    first, more = runs_of(write_plan(tmp_path, cells=cells))
+    option = f'load_from={first.folder}/iter_2.pth'
+    assert option in to_train(more, config(more))
+    assert config(more).load_from == f'{first.folder}/iter_2.pth'
+    assert not any('load_from' in word for word in to_train(first, config(first)))
+    check([first, more])
+
+
+def test_what_has_started_goes_on_from_its_own_checkpoint(tmp_path):
+    base = str(tmp_path / 'base.py')
+    cells = {'more': {'config': base, 'start': 'first'}, 'first': base}
+    _, more = runs_of(write_plan(tmp_path, cells=cells))
+    trained(more)
+    check([more])
+    words = to_train(more, config(more))
+    assert words[words.index('--resume') + 1] == str(more.folder / 'iter_1.pth')
+
+
 def test_several_gpus_are_started_by_torchrun(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     command = to_train(run, config(run), gpus=4)
