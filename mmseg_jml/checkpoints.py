@@ -135,15 +135,14 @@ _allow_what_is_harmless()
 def latest_checkpoint(folder: str | Path) -> Path | None:
     """The checkpoint that a training in `folder` goes on from, None if there is none.
 
-    The one that the note `last_checkpoint` names, if it is whole, in this folder if it
-    is here: a work dir may have been copied since. Else the newest whole one. A
-    training may have been killed before it wrote the note, and a full disk leaves it
-    empty.
+    The one whose name the note `last_checkpoint` has, if it is whole: in a copied work
+    dir the note's path is that of the original. Else the newest whole one: a training
+    may have been killed before it wrote the note, and a full disk leaves it empty. Else
+    the file that the note names, wherever it is.
     """
     folder = Path(folder)
     note = folder / 'last_checkpoint'
     written = Path(note.read_text().strip()) if note.is_file() else Path()
-    named = [folder / written.name, written] if written.name else []
     matches = [RESUMABLE.fullmatch(path.name) for path in folder.glob('*.pth')]
     # Of two of the same tick of the file system's clock the later is the higher.
     others = sorted(
@@ -151,7 +150,8 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
         for m in matches
         if m
     )
-    candidates = [*named, *(path for *_, path in reversed(others))]
+    newest = [path for *_, path in reversed(others)]
+    candidates = [folder / written.name, *newest, written]
     return next((path for path in candidates if zipfile.is_zipfile(path)), None)
 
 

@@ -267,7 +267,20 @@ def test_the_note_names_the_latest_checkpoint(whole, tmp_path):
     assert latest_checkpoint(tmp_path) == named
 
 
-@pytest.mark.parametrize('note', [None, '', 'iter_30.pth', 'elsewhere/iter_9.pth'])
+def test_in_a_copied_work_dir_the_name_in_the_note_counts(whole, tmp_path):
+    (tmp_path / 'original').mkdir()
+    original = whole('original/iter_10.pth')
+    named = whole('iter_10.pth')
+    whole('iter_5.pth')  # copied later
+    (tmp_path / 'last_checkpoint').write_text(str(original))
+    assert latest_checkpoint(tmp_path) == named
+    named.unlink()
+    assert latest_checkpoint(tmp_path) == tmp_path / 'iter_5.pth'
+    (tmp_path / 'iter_5.pth').unlink()
+    assert latest_checkpoint(tmp_path) == original
+
+
+@pytest.mark.parametrize('note', [None, '', 'iter_30.pth', 'elsewhere/iter_8.pth'])
 def test_without_a_note_to_follow_it_is_the_newest_whole_one(whole, tmp_path, note):
     for name in ('iter_9.pth', 'iter_20.pth', 'best_mIoU_iter_30.pth', '.iter_4.pth'):
         whole(name)

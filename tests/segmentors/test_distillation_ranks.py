@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from tests.losses.test_ranks import port  # noqa: F401 a fixture
 from tests.segmentors.distilled import (
     JML_KD,
     KL,
