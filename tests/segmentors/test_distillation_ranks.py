@@ -57,7 +57,7 @@ def gradients(module, share=slice(None)):
     ]
 
 
-def worker(rank, port, checkpoint, results):  # noqa: F811
+def worker(rank, port, checkpoint, results):
     dist.init_process_group(
         'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
     )
@@ -84,7 +84,7 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
-def on_ranks(checkpoint, port):  # noqa: F811
+def on_ranks(checkpoint, port):
     """What rank 0 of two finds, by `sync`."""
     with mp.Manager() as manager:
         results = manager.dict()
