@@ -59,7 +59,8 @@ def _execute(
     run: Run, gpus: int, environment: Mapping[str, str], say: Say, lock: int
 ) -> Iterator[None]:
     state = read_state(run.folder)
-    if state.get('state') == 'done':  # by whom the lock was waited for
+    # By whom the lock was waited for; of a teacher whose weights are gone, long ago.
+    if state.get('state') == 'done' and latest_checkpoint(run.folder) is not None:
         return
     cfg = config(run)
     state = _begin(run, state)

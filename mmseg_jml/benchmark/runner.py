@@ -50,10 +50,22 @@ def check(runs: Sequence[Run]) -> None:
             )
 
 
+def done_before(runs: Sequence[Run]) -> set[Path]:
+    """The folders of what need not run: a teacher must, if its weights are gone."""
+    found = {r.folder for r in runs if read_state(r.folder).get('state') == 'done'}
+    needed = {r.teacher.folder for r in runs if r.teacher and r.folder not in found}
+    return {
+        folder
+        for folder in found
+        if folder not in needed or latest_checkpoint(folder) is not None
+    }
+
+
 def dry_run(runs: Sequence[Run], gpus: int = 1) -> Iterator[str]:
     """The lines of a shell script that does what is missing."""
+    finished = done_before(runs)
     for run in runs:
-        done = read_state(run.folder).get('state') == 'done'
+        done = run.folder in finished
         yield f'# {run.name}{": done" if done else ""}'
         if done:
             continue
@@ -95,8 +107,9 @@ class Runner:
 
     def run(self) -> bool:
         """Run what is missing; give whether everything is done."""
+        finished = done_before(self.runs)
         for run in self.runs:
-            if read_state(run.folder).get('state') == 'done':
+            if run.folder in finished:
                 self._end(run)
         if self.outcomes:
             self.say(f'{len(self.outcomes)} of {len(self.runs)} runs were done before')

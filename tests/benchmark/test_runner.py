@@ -136,6 +136,25 @@ def test_a_student_learns_from_its_teachers_checkpoint(stub, tmp_path):
     assert read_state(run.folder)['started'] >= read_state(teacher.folder)['finished']
 
 
+def test_a_teacher_whose_weights_are_gone_is_trained_again_if_it_is_needed(
+    monkeypatch, tmp_path
+):
+    use_stub(monkeypatch)
+    student = {'config': str(tmp_path / 'student.py'), 'teacher': 't'}
+    cells = {'s': student, 't': str(tmp_path / 'base.py')}
+    runs = runs_of(write_plan(tmp_path, cells=cells))
+    teacher, _ = runs
+    go([teacher])
+    for path in teacher.folder.glob('*.pth'):
+        path.unlink()
+    assert go(runs)[0]
+    assert calls(teacher)[0] == ['train', 'train', 'test', 'test']
+    for path in teacher.folder.glob('*.pth'):
+        path.unlink()
+    assert go(runs)[0]  # nobody learns from it any more
+    assert calls(teacher)[0] == ['train', 'train', 'test', 'test']
+
+
 def test_students_of_a_failed_teacher_are_not_run(monkeypatch, tmp_path):
     use_stub(monkeypatch, STUB_BREAK='/t/')
     student = {'config': str(tmp_path / 'student.py'), 'teacher': 't'}
