@@ -68,21 +68,20 @@ def gather(plan: Plan, work_dir: Path) -> Findings:
 
 
 def baselines_of(plan: Plan) -> dict[str, str]:
-    """What each cell is compared with: the plan's baseline, or that of its own model.
+    """What each cell is compared with: its own baseline, its model's or the plan's.
 
     A table of the paper may have several models: where the baseline's row is `M2/CE`,
     the cell of the row `M0/JML` is compared with that of `M0/CE`, if there is one.
     """
-    if plan.baseline is None:
-        return {}
     by_row = {cell.paper: cell.name for cell in plan.cells if cell.paper is not None}
     rows = {name: row for row, name in by_row.items()}
-    _, _, method = rows.get(plan.baseline, '').rpartition('/')
+    _, _, method = rows.get(plan.baseline or '', '').rpartition('/')
     found = {}
     for cell in plan.cells:
         model, slash, _ = rows.get(cell.name, '').rpartition('/')
-        baseline = by_row.get(f'{model}{slash}{method}', plan.baseline)
-        if baseline != cell.name:
+        of_model = by_row.get(f'{model}{slash}{method}', plan.baseline)
+        baseline = cell.baseline or (plan.baseline and of_model)
+        if baseline not in (None, cell.name):
             found[cell.name] = baseline
     return found
 

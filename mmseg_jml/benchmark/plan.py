@@ -37,6 +37,7 @@ OF_CELL = {
     'teacher': str,
     'teacher_seed': int,
     'start': str,
+    'baseline': str,
     'seeds': list,
     'paper': str,
 }
@@ -59,6 +60,7 @@ class Cell:
         loss: a fragment of `_base_/losses` in place of the config's losses.
         teacher_seed: the one seed of the teacher for all seeds; None is the same seed.
         seeds: None is the plan's.
+        baseline: the cell that it is compared with; None leaves it to the plan.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Cell:
     loss: str | None = None
     teacher_seed: int | None = None
     starts: bool = False
+    baseline: str | None = None
     seeds: tuple[int, ...] | None = None
 
 
@@ -185,6 +188,7 @@ def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
             overrides=shared | own,
             teacher=cell.get('teacher', cell.get('start')),
             starts='start' in cell,
+            baseline=cell.get('baseline'),
             paper=cell.get('paper'),
             loss=cell.get('loss'),
             teacher_seed=cell.get('teacher_seed'),
@@ -257,6 +261,9 @@ def _check(plan: Plan) -> None:
     if plan.baseline is not None:
         require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
     for cell in plan.cells:
+        if cell.baseline is not None:
+            where = f'cells.{cell.name}.baseline'
+            require(cell.baseline in names, where, f'one of {names}', cell.baseline)
         if cell.teacher is None:
             require(
                 cell.teacher_seed is None,

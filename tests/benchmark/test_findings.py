@@ -2,6 +2,7 @@ import pytest
 
 from mmseg_jml.benchmark.findings import baselines_of
 from mmseg_jml.benchmark.plan import Cell, Plan
+from mmseg_jml.benchmark.plan import make_plan as make_plan_of
 
 
 def make_plan(rows, baseline):
@@ -36,3 +37,13 @@ def make_plan(rows, baseline):
 )
 def test_a_cell_is_compared_with_the_baseline_of_its_model(rows, baseline, expected):
     assert baselines_of(make_plan(rows, baseline)) == expected
+
+
+@pytest.mark.parametrize(
+    ('baseline', 'expected'), [('a', {'b': 'a', 'c': 'b'}), (None, {'c': 'b'})]
+)
+def test_a_baseline_of_a_cells_own_comes_first(baseline, expected):
+    cells = {'a': 'a.py', 'b': 'a.py', 'c': {'config': 'a.py', 'baseline': 'b'}}
+    plan = {'name': 'p', 'cells': cells}
+    found = make_plan_of(plan | ({'baseline': baseline} if baseline else {}))
+    assert baselines_of(found) == expected

@@ -123,6 +123,7 @@ def with_cell(**keys):
         (with_cell(epsilon=1), "`cells.a` must be of the keys .*got 'epsilon'"),
         (with_cell(loss=1), '`cells.a.loss` must be of type str, got 1'),
         (with_cell(teacher='b'), "`cells.a.teacher` must be one of .*got 'b'"),
+        (with_cell(baseline='b'), "`cells.a.baseline` must be one of .*got 'b'"),
         (with_cell(start='b'), "`cells.a.start` must be one of .*got 'b'"),
         (
             with_cell(start='t', teacher='t'),
