@@ -12,7 +12,14 @@ import pytest
 from mmseg_jml.benchmark.execution import execute
 from mmseg_jml.benchmark.process import memory
 from mmseg_jml.benchmark.state import read_state, try_lock, write_state
-from tests.benchmark.stubs import calls, go, runs_of, use_stub, write_plan
+from tests.benchmark.stubs import (
+    calls,
+    go,
+    leave_checkpoint,
+    runs_of,
+    use_stub,
+    write_plan,
+)
 
 DRIVE = Path(__file__).parent / 'drive.py'
 
@@ -115,6 +122,7 @@ def test_a_lock_waited_for_may_bring_a_finished_run(tmp_path):
     steps = execute(run, say=lambda line: None)
     with try_lock(run.folder):
         next(steps)
+        leave_checkpoint(run.folder, 'iter_2.pth')
         write_state(run.folder, {'state': 'done'})
     assert list(steps) == []
     assert calls(run)[0] == []
