@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .areas import PictureAreas, mismatch, read_areas
-from .records import COLUMNS, Run
+from .records import COLUMNS, Outcome
 from .statistics import (
     Estimate,
     RunsByFold,
@@ -42,17 +42,17 @@ class Comparison:
     remark: str = ''  # what is left out, and why
 
 
-def finished(runs: Sequence[Run]) -> list[Run]:
+def finished(runs: Sequence[Outcome]) -> list[Outcome]:
     """The runs that count."""
     return [run for run in runs if run.state == 'done']
 
 
-def read_counts(runs: Sequence[Run]) -> Counts:
+def read_counts(runs: Sequence[Outcome]) -> Counts:
     """The counts of each picture of the finished runs, by the run's folder."""
     return {run.folder: _read_counts(run) for run in finished(runs)}
 
 
-def _read_counts(run: Run) -> PictureAreas | str:
+def _read_counts(run: Outcome) -> PictureAreas | str:
     if run.areas is None:
         return (
             f'{run.cell}, {run.name} has no counts of its pictures: test it with '
@@ -64,7 +64,7 @@ def _read_counts(run: Run) -> PictureAreas | str:
         return f'{run.cell}, {run.name}: {error}'
 
 
-def summarize_cell(runs: Sequence[Run], counts: Counts) -> CellSummary:
+def summarize_cell(runs: Sequence[Outcome], counts: Counts) -> CellSummary:
     """Every figure that a finished run has; intervals where all have counts."""
     runs = finished(runs)
     figures: dict[str, Summary] = {}
@@ -82,7 +82,9 @@ def summarize_cell(runs: Sequence[Run], counts: Counts) -> CellSummary:
     return CellSummary(figures, _estimates(drawn), pictures)
 
 
-def compare(runs: Sequence[Run], baseline: Sequence[Run], counts: Counts) -> Comparison:
+def compare(
+    runs: Sequence[Outcome], baseline: Sequence[Outcome], counts: Counts
+) -> Comparison:
     """The differences of a cell's runs to a baseline's, over the folds of both.
 
     Nothing is compared where runs were not tested on the same pictures; without counts
@@ -124,14 +126,14 @@ def _estimates(values: Mapping[str, Tensor]) -> dict[str, Estimate]:
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _uncounted(runs: Sequence[Run], counts: Counts) -> str:
+def _uncounted(runs: Sequence[Outcome], counts: Counts) -> str:
     """Why one of the runs has no counts of its pictures; empty where all have."""
     reasons = (counts[run.folder] for run in runs)
     return next((reason for reason in reasons if isinstance(reason, str)), '')
 
 
 def _by_fold(
-    runs: Sequence[Run], counts: Counts
+    runs: Sequence[Outcome], counts: Counts
 ) -> dict[int | None, list[PictureAreas]]:
     found: dict[int | None, list[PictureAreas]] = {}
     for run in runs:
@@ -151,13 +153,13 @@ def _differ(areas: RunsByFold) -> str | None:
     return None
 
 
-def _lost_folds(runs: Sequence[Run], folds: set[int | None]) -> str:
+def _lost_folds(runs: Sequence[Outcome], folds: set[int | None]) -> str:
     lost = sorted({run.fold for run in runs if run.fold is not None} - folds)
     return f'without fold {", ".join(map(str, lost))}' if lost else ''
 
 
 def _changes_of_means(
-    runs: Sequence[Run], baseline: Sequence[Run]
+    runs: Sequence[Outcome], baseline: Sequence[Outcome]
 ) -> dict[str, Estimate]:
     changes = {}
     for column in COLUMNS:
@@ -167,7 +169,7 @@ def _changes_of_means(
     return changes
 
 
-def _mean_of_folds(runs: Sequence[Run], column: str) -> float | None:
+def _mean_of_folds(runs: Sequence[Outcome], column: str) -> float | None:
     """The mean over folds of the means over their runs: folds are not alike."""
     folds: dict[int | None, list[float]] = {}
     for run in runs:
@@ -178,7 +180,7 @@ def _mean_of_folds(runs: Sequence[Run], column: str) -> float | None:
 
 
 def _changes_of_runs(
-    runs: Sequence[Run], baseline: Sequence[Run]
+    runs: Sequence[Outcome], baseline: Sequence[Outcome]
 ) -> dict[str, list[float]]:
     """The differences between two runs of the same seed and fold."""
     partners = {(run.fold, run.seed): run.figures for run in baseline}

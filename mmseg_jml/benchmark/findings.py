@@ -14,7 +14,7 @@ from .comparison import (
     summarize_cell,
 )
 from .plan import Cell, Plan
-from .records import COLUMNS, Column, Run, read_runs
+from .records import COLUMNS, Column, Outcome, read_runs
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Findings:
 
     plan: Plan
     work_dir: Path
-    runs: Mapping[str, list[Run]]
+    runs: Mapping[str, list[Outcome]]
     cells: Mapping[str, CellSummary]
     baselines: Mapping[str, str]  # that which a cell is compared with
     comparisons: Mapping[str, Comparison]  # of those that have a baseline

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from .cells import run_folder
 from .logs import SECONDS_PER_HOUR, Log, peak_memory, read_log, training_hours
 from .plan import Cell, Plan
 from .state import FILE as RECORD
@@ -41,8 +42,8 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training of a cell, and its test."""
+class Outcome:
+    """What became of one training of a cell, and of its test."""
 
     cell: str
     seed: int | None
@@ -60,45 +61,37 @@ class Run:
     def name(self) -> str:
         """Seed and fold.
 
-        >>> Run('ce', 3, None, Path('ce/seed-3'), 'missing').name
+        >>> Outcome('ce', 3, None, Path('ce/seed-3'), 'missing').name
         'seed 3'
         """
         parts = {'fold': self.fold, 'seed': self.seed}
         return ', '.join(f'{k} {v}' for k, v in parts.items() if v is not None)
 
 
-def read_runs(plan: Plan, work_dir: Path) -> dict[str, list[Run]]:
+def read_runs(plan: Plan, work_dir: Path) -> dict[str, list[Outcome]]:
     """All runs of a plan by their cell, those that were not begun too."""
     return {
         cell.name: [
-            _read_run(cell.name, seed, fold, _folder(work_dir / cell.name, names))
-            for seed, fold, names in _expected(plan, cell)
+            _read_run(cell.name, seed, fold, _folder(work_dir, plan, cell, seed, fold))
+            for fold in plan.folds or (None,)
+            for seed in plan.seeds_of(cell)
         ]
         for cell in plan.cells
     }
 
 
-def _expected(
-    plan: Plan, cell: Cell
-) -> Iterator[tuple[int | None, int | None, list[str]]]:
-    """Seed, fold and possible folders of each run of a cell."""
-    seeds = plan.seeds_of(cell)
-    for fold in plan.folds or (None,):
-        for seed in seeds:
-            parts = {'fold': fold, 'seed': seed}
-            named = [f'{kind}-{n}' for kind, n in parts.items() if n is not None]
-            names = ['_'.join(named) or 'run']
-            # By hand a fold is trained once, without a word about the seed.
-            names += [f'fold-{fold}'] if len(seeds) == 1 and len(named) == 2 else []
-            yield seed, fold, names
+def _folder(
+    work_dir: Path, plan: Plan, cell: Cell, seed: int | None, fold: int | None
+) -> Path:
+    """The runner's; by hand a fold is trained once, without a word about the seed."""
+    folder = run_folder(work_dir, cell.name, seed, fold)
+    if fold is None or len(plan.seeds_of(cell)) > 1 or folder.is_dir():
+        return folder
+    by_hand = run_folder(work_dir, cell.name, None, fold)
+    return by_hand if by_hand.is_dir() else folder
 
 
-def _folder(parent: Path, names: list[str]) -> Path:
-    folders = [parent / name for name in names]
-    return next((folder for folder in folders if folder.is_dir()), folders[0])
-
-
-def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Run:
+def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Outcome:
     record = _read_json(folder / RECORD) or {}
     log = read_log(folder)
     scalars, areas = _newest_test(folder / TEST)
@@ -113,7 +106,7 @@ def _read_run(cell: str, seed: int | None, fold: int | None, folder: Path) -> Ru
         'memory': peak_memory(log) or record.get('peak_memory_mb'),
     }
     figures |= {name: cost for name, cost in costs.items() if cost}
-    return Run(
+    return Outcome(
         cell,
         seed,
         fold,

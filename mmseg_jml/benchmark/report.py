@@ -11,7 +11,7 @@ from .findings import Findings, gather
 from .markdown import report_text
 from .plan import Plan
 from .plots import DRAWINGS, draw_plots
-from .records import COLUMNS, Run
+from .records import COLUMNS, Outcome
 from .statistics import Estimate, summarize
 
 FOLDER = 'report'
@@ -95,7 +95,7 @@ def _run_rows(findings: Findings) -> list[list[Any]]:
     ]
 
 
-def _inside(run: Run, work_dir: Path) -> str:
+def _inside(run: Outcome, work_dir: Path) -> str:
     return run.folder.relative_to(work_dir).as_posix()
 
 
