@@ -26,12 +26,14 @@ class PseudoLabels(NamedTuple):
     """What a teacher says of pictures, and which of their pixels it may supervise.
 
     `target` is soft, probs (N,C,H,W), or hard, ids (N,H,W); `label` (N,H,W) the most
-    probable class; `weight` (N,H,W) 1 where the pixel is supervised, else 0.
+    probable class; `weight` (N,H,W) 1 where the pixel is supervised, else 0; `valid`
+    (N,H,W), bool, where it could be: not padding.
     """
 
     target: Tensor
     label: Tensor
     weight: Tensor
+    valid: Tensor
 
 
 def check_pseudo_label(
@@ -86,11 +88,11 @@ def pseudo_labels(
         confidence, label = probs.max(1)
     weight = (valid & (confidence >= threshold)).to(probs.dtype)
     if kind == 'hard':
-        return PseudoLabels(label, label, weight)
+        return PseudoLabels(label, label, weight, valid)
     if temperature != 1:
         logits = logits / temperature
         probs = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
-    return PseudoLabels(probs, label, weight)
+    return PseudoLabels(probs, label, weight, valid)
 
 
 def cutmix_masks(
@@ -169,15 +171,15 @@ def ramp_up(iteration: int, length: int) -> float:
     return math.exp(-5 * missing**2)
 
 
-def supervision_counts(labels: PseudoLabels, valid: Tensor, num_classes: int) -> Tensor:
+def supervision_counts(labels: PseudoLabels, num_classes: int) -> Tensor:
     """Valid pixels by pseudo-label, and how many of them are supervised: (2,C), int64.
 
     >>> label = torch.tensor([[[0, 1]]])
-    >>> labels = PseudoLabels(label, label, torch.tensor([[[0.0, 1.0]]]))
-    >>> supervision_counts(labels, torch.ones(1, 1, 2).bool(), 2).tolist()
+    >>> labels = PseudoLabels(label, label, label.float(), torch.ones(1, 1, 2).bool())
+    >>> supervision_counts(labels, 2).tolist()
     [[1, 1], [0, 1]]
     """
     flat = labels.label.flatten()
     counts = torch.zeros(2, num_classes, dtype=torch.int64, device=flat.device)
-    seen = torch.stack([valid.flatten(), labels.weight.flatten() > 0]).long()
+    seen = torch.stack([labels.valid.flatten(), labels.weight.flatten() > 0]).long()
     return counts.scatter_add_(1, flat.expand(2, -1), seen)

@@ -42,8 +42,8 @@ class SemiEncoderDecoder(EncoderDecoder):
     Auxiliary heads learn from labels alone.
 
     Args:
-        unlabelled: what is learnt of pseudo-labels: `loss`, `views`, `cutmix` of
-            UnlabelledObjective.
+        unlabelled: what is learnt of pseudo-labels: `loss`, `views`, `cutmix`,
+            `mean_over` of UnlabelledObjective.
         pseudo_label: what they are: `kind`, `threshold`, `temperature` of
             `functional.pseudo_labels`; by default the teacher's probabilities.
         ramp_up: over how many iterations the weight of the unlabelled losses rises.

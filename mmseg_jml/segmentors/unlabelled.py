@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from mmseg.registry import MODELS
@@ -19,6 +19,7 @@ from ..functional.pseudo_labels import (
     pseudo_labels,
     supervision_counts,
 )
+from ..functional.ranks import sum_over_ranks
 from ..losses import CompoundLoss
 from ..losses.base import SoftLabelLoss
 
@@ -26,6 +27,7 @@ from ..losses.base import SoftLabelLoss
 # weak branch with channels of the encoder dropped.
 VIEWS = ('weak', 'strong', 'strong_2', 'features')
 DROPPED = 0.5  # of the channels
+MeanOver = Literal['valid', 'supervised']
 
 
 class UnlabelledObjective(nn.Module):
@@ -37,6 +39,10 @@ class UnlabelledObjective(nn.Module):
         pseudo_label: `kind`, `threshold`, `temperature` of
             `functional.pseudo_labels.pseudo_labels`.
         cutmix: the probability that a strong picture has a box of another one.
+        mean_over: 'valid' multiplies a loss by the share of the view's pixels, padding
+            apart, that is supervised: cross-entropy is then a mean over all of them, as
+            in FixMatch and UniMatch, and few sure pixels weigh little. 'supervised'
+            leaves it a mean over those.
         num_classes: of the pseudo-labels.
 
     Raises:
@@ -53,6 +59,7 @@ class UnlabelledObjective(nn.Module):
         pseudo_label: Mapping[str, Any],
         num_classes: int,
         cutmix: float = 0.0,
+        mean_over: MeanOver = 'valid',
     ) -> None:
         super().__init__()
         if not isinstance(views, Mapping) or not views or set(views) - set(VIEWS):
@@ -64,6 +71,11 @@ class UnlabelledObjective(nn.Module):
             check_number(f'unlabelled.views.{view}', weight, 0, open_low=True)
         check_pseudo_label(**pseudo_label)
         check_number('unlabelled.cutmix', cutmix, 0, 1)
+        if mean_over not in get_args(MeanOver):
+            raise ValueError(
+                f'`unlabelled.mean_over` must be one of {get_args(MeanOver)}, got '
+                f'{mean_over!r}'
+            )
         self.loss = MODELS.build(loss)
         for part in _parts(self.loss):
             if not isinstance(part, SoftLabelLoss):
@@ -75,6 +87,7 @@ class UnlabelledObjective(nn.Module):
         self.views = dict(views)
         self.options = dict(pseudo_label)
         self.cutmix = cutmix
+        self.mean_over = mean_over
         # Pixels by pseudo-label, all and supervised, since somebody last looked.
         counts = torch.zeros(2, num_classes, dtype=torch.int64)
         self.register_buffer('counts', counts, persistent=False)
@@ -96,7 +109,7 @@ class UnlabelledObjective(nn.Module):
             truth: (N,H,W), the true label where it is known, else no class's id.
         """
         labels = pseudo_labels(logits, valid, **self.options)
-        counts = supervision_counts(labels, valid, self.counts.shape[1])
+        counts = supervision_counts(labels, self.counts.shape[1])
         self.counts += counts
         found, supervised = counts.sum(1).unbind()
         known = (labels.weight > 0) & (truth >= 0) & (truth < self.counts.shape[1])
@@ -138,12 +151,19 @@ class UnlabelledObjective(nn.Module):
     def losses(self, logits: Tensor, labels: PseudoLabels) -> dict[str, Tensor]:
         """The losses of a student's logits (N,C,H,W) by their names."""
         found: dict[str, Tensor] = {}
-        parts = self.loss if isinstance(self.loss, CompoundLoss) else [self.loss]
-        for part in parts:
-            value = part(logits, labels.target, weight=labels.weight)
+        factor = self._share(labels) if self.mean_over == 'valid' else 1
+        for part in self.loss if isinstance(self.loss, CompoundLoss) else [self.loss]:
+            value = factor * part(logits, labels.target, weight=labels.weight)
             name = part.loss_name
             found[name] = found[name] + value if name in found else value
         return found
+
+    def _share(self, labels: PseudoLabels) -> Tensor:
+        """Of the pixels that are no padding, the supervised ones' share."""
+        sums = torch.stack([labels.weight.sum(), labels.valid.to(labels.weight).sum()])
+        if any(part.sync for part in _parts(self.loss)):
+            (sums,) = sum_over_ranks([sums])
+        return sums[0] / sums[1].clamp(min=1)
 
 
 def _parts(loss: nn.Module) -> list[nn.Module]:

@@ -178,14 +178,14 @@ def test_counts_are_those_of_the_loops(seed):
     found = pseudo_labels(tensor(logits), tensor(valid), threshold=0.7)
     _, label, weight = reference.pseudo_labels(logits, valid, 0.7, 1.0)
     expected = reference.supervision_counts(label, weight, valid, 4)
-    assert supervision_counts(found, tensor(valid), 4).tolist() == expected
+    assert supervision_counts(found, 4).tolist() == expected
 
 
 def test_counting_needs_no_class_of_pixels_that_are_not_valid():
     label = torch.tensor([[[3, 0]]])
     valid = torch.tensor([[[False, True]]])
-    labels = PseudoLabels(label, label, valid.float())
-    assert supervision_counts(labels, valid, 4).tolist() == [[1, 0, 0, 0]] * 2
+    labels = PseudoLabels(label, label, valid.float(), valid)
+    assert supervision_counts(labels, 4).tolist() == [[1, 0, 0, 0]] * 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from torch.nn import functional
 from torch.testing import assert_close
 
 from mmseg_jml.functional.pseudo_labels import PseudoLabels
@@ -14,7 +15,7 @@ C, SIZE = 4, (6, 8)
 KINDS = [{'temperature': 0.5}, {'kind': 'hard'}]
 
 
-def objective(loss=COMPOUND, cutmix=0.0, **pseudo_label):
+def objective(loss=COMPOUND, cutmix=0.0, mean_over='valid', **pseudo_label):
     init_default_scope('mmseg')
     return UnlabelledObjective(
         loss=loss,
@@ -22,6 +23,7 @@ def objective(loss=COMPOUND, cutmix=0.0, **pseudo_label):
         pseudo_label={'threshold': 0.5, **pseudo_label},
         num_classes=C,
         cutmix=cutmix,
+        mean_over=mean_over,
     )
 
 
@@ -79,8 +81,36 @@ def test_both_terms_are_on_one_target_and_one_mask():
     logits = normal(3, C, *SIZE)
     ce = SoftCrossEntropyLoss()(logits, labels.target, weight=labels.weight)
     jml = JaccardMetricLoss()(logits, labels.target, weight=labels.weight)
+    share = labels.weight.sum() / labels.valid.sum()
     found = made.losses(logits, labels)
-    assert_close(found, {'loss_ce': 0.25 * ce, 'loss_jml': 0.75 * jml})
+    expected = {'loss_ce': 0.25 * share * ce, 'loss_jml': 0.75 * share * jml}
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize('options', KINDS)
+def test_cross_entropy_is_a_mean_over_what_it_is_said_to_be(options):
+    """Over all valid pixels as in FixMatch; the padded are in no mean."""
+    plain = {'type': 'SoftCrossEntropyLoss'}
+    made, other = (
+        objective(plain, mean_over=kind, **options) for kind in ('valid', 'supervised')
+    )
+    labels, valid = taught(made)
+    logits = normal(3, C, *SIZE)
+    each = functional.cross_entropy(logits, labels.target, reduction='none')
+    total = (each * labels.weight).sum()
+    assert 0 < labels.weight.sum() < valid.sum() < valid.numel()
+    assert_close(made.losses(logits, labels)['loss_ce'], total / valid.sum())
+    expected = total / labels.weight.sum()
+    assert_close(other.losses(logits, labels)['loss_ce'], expected)
+
+
+def test_a_batch_of_padding_loses_nothing():
+    made = objective()
+    labels, _ = taught(made)
+    nothing = torch.zeros_like(labels.weight)
+    labels = labels._replace(weight=nothing, valid=nothing.bool())
+    found = made.losses(normal(3, C, *SIZE), labels)
+    assert [value.item() for value in found.values()] == [0, 0]
 
 
 def test_parts_of_one_name_add_up():
@@ -109,12 +139,13 @@ def test_a_picture_and_its_label_are_mixed_alike(options):
     """Pictures whose pixels are their labels still are when they are mixed."""
     made = objective(cutmix=1.0, **options)
     labels, _ = taught(made)
-    pictures = torch.cat([labels.label[:, None], labels.weight[:, None]], 1)
+    pictures = torch.stack([labels.label, labels.weight, labels.valid], 1)
     generator = torch.Generator().manual_seed(0)
     mixed, target = made.mixed('strong', pictures, labels, generator)
     assert not torch.equal(mixed, pictures)
     assert torch.equal(mixed[:, 0], target.label.to(mixed))
     assert torch.equal(mixed[:, 1], target.weight)
+    assert torch.equal(mixed[:, 2], target.valid.to(mixed))
     if target.target.is_floating_point():
         assert torch.equal(target.target.argmax(1), target.label)
     else:
