@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 FOLDER = Path('_base_') / 'losses'
+# Those that have to be told that the head has one channel.
+WITH_SIGMOID = (
+    'CrossEntropyLoss',
+    'JaccardMetricLoss',
+    'KLDistillationLoss',
+    'SoftCrossEntropyLoss',
+)
 
 
 def find_fragment(loss: str) -> Path:
@@ -36,7 +43,8 @@ def use_loss(cfg: Config, loss: str) -> None:
 
     The main head, the last of a cascade, gets `loss_main` and all others get
     `loss_aux`; the only head of a model gets `loss_decode`. A student's losses to its
-    teacher become `distill_main` and `distill_aux`, or `distill_decode`.
+    teacher become `distill_main` and `distill_aux`, or `distill_decode`. A head of one
+    channel has its losses with `use_sigmoid=True`.
 
     Raises:
         FileNotFoundError: no such fragment.
@@ -48,9 +56,9 @@ def use_loss(cfg: Config, loss: str) -> None:
     fragment = Config.fromfile(find_fragment(loss))
     *others, main = _heads(cfg)
     role = 'main' if others else 'decode'
-    main['loss_decode'] = _of(fragment, f'loss_{role}', loss)
+    main['loss_decode'] = _of(fragment, f'loss_{role}', loss, main)
     for head in others:
-        head['loss_decode'] = _of(fragment, 'loss_aux', loss)
+        head['loss_decode'] = _of(fragment, 'loss_aux', loss, head)
     taught = any(key.startswith('distill_') for key in fragment)
     has_teacher = 'teacher' in cfg.model
     if taught != has_teacher:
@@ -59,14 +67,28 @@ def use_loss(cfg: Config, loss: str) -> None:
             f'model is, got {loss!r}'
         )
     if taught:
-        cfg.model.distill_losses = _of(fragment, f'distill_{role}', loss)
-        cfg.model.auxiliary_distill_losses = _of(fragment, 'distill_aux', loss)
+        to_teacher = _of(fragment, f'distill_{role}', loss, main)
+        cfg.model.distill_losses = to_teacher
+        to_teacher = _of(fragment, 'distill_aux', loss, main)
+        cfg.model.auxiliary_distill_losses = to_teacher
 
 
-def _of(fragment: Config, key: str, loss: str) -> Any:
+def _of(fragment: Config, key: str, loss: str, head: dict[str, Any]) -> Any:
     if key not in fragment:
         raise ValueError(f'`loss` must have a `{key}` for this model, got {loss!r}')
-    return copy.deepcopy(fragment[key])
+    found = copy.deepcopy(fragment[key])
+    channels = head.get('out_channels') or head.get('num_classes')
+    if channels == 1 and found is not None:
+        _use_sigmoid(found)
+    return found
+
+
+def _use_sigmoid(losses: Any) -> None:
+    """Ask every loss for it that can be asked, those of a CompoundLoss too."""
+    for loss in losses if isinstance(losses, list) else [losses]:
+        if loss['type'] in WITH_SIGMOID:
+            loss['use_sigmoid'] = True
+        _use_sigmoid(loss.get('losses', []))
 
 
 def _heads(cfg: Config) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """The losses of a fragment take the place of a config's."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from mmseg_jml.loss_fragment import find_fragment, use_loss
 from tests.configs.tree import CONFIGS
@@ -53,6 +55,27 @@ def test_a_student_gets_the_losses_to_its_teacher():
         assert cfg.model.decode_head.loss_decode == fragment('cwd')[f'loss_{role}']
         assert cfg.model.distill_losses == fragment('cwd')[f'distill_{role}']
         assert cfg.model.auxiliary_distill_losses is None
+
+
+@pytest.mark.parametrize('loss', ['ce', 'ce-bls', 'jml', 'jml-ls', 'jml-bls', 'dice'])
+def test_a_head_of_one_channel_trains_with_it(loss):
+    cfg = model(decode_head={'num_classes': 2, 'out_channels': 1})
+    use_loss(cfg, loss)
+    built = MODELS.build(cfg.model.decode_head.loss_decode)
+    logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    label = torch.zeros(1, 4, 4, dtype=torch.long)
+    label[..., 2:] = 1
+    found = built(logits, label, ignore_index=255)
+    total = sum(found.values()) if isinstance(found, dict) else found
+    total.backward()
+    assert logits.grad[..., :2].min() > 0 > logits.grad[..., 2:].max()
+
+
+def test_a_taught_head_of_one_channel_has_sigmoids_everywhere():
+    cfg = model(decode_head={'num_classes': 1}, teacher='t.py')
+    use_loss(cfg, 'jml-kd')
+    losses = [*cfg.model.decode_head.loss_decode.losses, *cfg.model.distill_losses]
+    assert [loss.use_sigmoid for loss in losses] == [True] * 4
 
 
 def test_a_file_is_a_fragment(tmp_path):
