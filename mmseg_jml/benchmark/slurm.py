@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PAUSE = 0.2  # seconds between two looks at the processes of a job
 DAY = 24 * 60  # minutes
+TIMEOUTS = 30  # that a job goes on after; submitit's own 3 end a long training
 FOLDER = 'jobs'  # what submitit writes, in the work dir
 
 
@@ -72,7 +73,9 @@ def make_executor(
     chosen = {'gpus_per_node': gpus, 'slurm_partition': partition, 'timeout_min': DAY}
     chosen |= _parameters(options)
     try:
-        executor = AutoExecutor(work_dir / FOLDER, cluster=cluster)
+        executor = AutoExecutor(
+            work_dir / FOLDER, cluster=cluster, slurm_max_num_timeout=TIMEOUTS
+        )
         executor.update_parameters(**chosen)
     except (AssertionError, NameError, RuntimeError) as error:
         raise ValueError(f'submitit: {error}') from error
