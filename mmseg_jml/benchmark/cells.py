@@ -145,9 +145,20 @@ def config(run: Run) -> Any:
 
 
 def checkpoint(run: Run) -> Path:
-    """The last checkpoint of a run; before its training, what it will be."""
-    found = latest_checkpoint(run.folder)
-    return found or run.folder / settings.final_checkpoint(_of_cell(run))
+    """The last checkpoint of a run; before its training has ended, what it will be."""
+    cfg = _of_cell(run)
+    found = latest_checkpoint(run.folder) if is_trained(run, cfg) else None
+    return found or run.folder / settings.final_checkpoint(cfg)
+
+
+def differences(run: Run, cfg: Any) -> list[str]:
+    """In what its config differs from what was trained in its folder, if it does.
+
+    The paths of the checkpoints of other runs are not compared.
+    """
+    others = [settings.OPTION_OF_TEACHER]
+    others += [settings.OPTION_OF_START] if run.cell.starts else []
+    return settings.differences(cfg, run.folder, others)
 
 
 def is_trained(run: Run, cfg: Any) -> bool:

@@ -72,7 +72,9 @@ def summarize_cell(runs: Sequence[Outcome], counts: Counts) -> CellSummary:
         values = [
             run.figures[column.name] for run in runs if column.name in run.figures
         ]
-        figures |= {column.name: summarize(values)} if values else {}
+        mean = _mean_of_folds(runs, column.name)
+        if mean is not None:
+            figures[column.name] = summarize(values)._replace(mean=mean)
     if not runs or _uncounted(runs, counts) or _differ(_by_fold(runs, counts)):
         return CellSummary(figures, {}, 0)
     areas = _by_fold(runs, counts)
@@ -92,11 +94,12 @@ def compare(
     """
     folds = {run.fold for run in finished(runs)}
     folds &= {run.fold for run in finished(baseline)}
-    remark = _lost_folds([*runs, *baseline], folds)
     if not folds:
         return Comparison(remark='no run of both is finished')
+    lost = _lost_folds([*runs, *baseline], folds)
     runs = [run for run in finished(runs) if run.fold in folds]
     baseline = [run for run in finished(baseline) if run.fold in folds]
+    remark = '; '.join(filter(None, (lost, _other_seeds(runs, baseline))))
     of_runs = _changes_of_runs(runs, baseline)
     changes = _changes_of_means(runs, baseline)
     uncounted = _uncounted([*runs, *baseline], counts)
@@ -156,6 +159,17 @@ def _differ(areas: RunsByFold) -> str | None:
 def _lost_folds(runs: Sequence[Outcome], folds: set[int | None]) -> str:
     lost = sorted({run.fold for run in runs if run.fold is not None} - folds)
     return f'without fold {", ".join(map(str, lost))}' if lost else ''
+
+
+def _other_seeds(runs: Sequence[Outcome], baseline: Sequence[Outcome]) -> str:
+    """What to know where the means are not of the same seeds."""
+    mine, other = ({(run.fold, run.seed) for run in each} for each in (runs, baseline))
+    if mine == other:
+        return ''
+    return (
+        f'the mean of {len(mine)} runs less that of {len(other)} of the baseline, '
+        f'{len(mine & other)} of the same seed'
+    )
 
 
 def _changes_of_means(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..visualization import Band, Panel
-from .logs import SCALARS, Log, read_log
+from .logs import MODELS, SCALARS, Log, read_log
 
 # What stands in every line and is no measure.
 COUNTERS = ('step', 'iter', 'epoch')
@@ -52,6 +52,8 @@ def metrics_of(log: Log) -> list[str]:
 def read_curve(log: Log, metric: str) -> Curve | None:
     """A metric's finite values, of training's lines or else of validation's.
 
+    Where a model and its average are measured, those of the average.
+
     >>> read_curve(Log([{'step': 50, 'loss': 2.0}], []), 'loss').steps
     array([50])
     """
@@ -59,14 +61,16 @@ def read_curve(log: Log, metric: str) -> Curve | None:
         (log.train, 'iteration'),
         (log.val, 'epoch' if log.by_epoch else 'iteration'),
     ):
-        points = [
-            (line['step'], line[metric])
-            for line in lines
-            if isinstance(line.get(metric), int | float) and math.isfinite(line[metric])
-        ]
-        if points:
-            steps, values = zip(*points, strict=True)
-            return Curve(unit, np.array(steps), np.array(values, float))
+        for model in MODELS:
+            found = [(line['step'], line.get(f'{model}{metric}')) for line in lines]
+            points = [
+                (step, value)
+                for step, value in found
+                if isinstance(value, int | float) and math.isfinite(value)
+            ]
+            if points:
+                steps, values = zip(*points, strict=True)
+                return Curve(unit, np.array(steps), np.array(values, float))
     return None
 
 

@@ -73,6 +73,7 @@ def _execute(
             command = to_train(run, cfg, gpus)
             yield from _watch(run, 'train', command, environment, state, lock)
             state['trained'] = True
+            write_state(run.folder, state)
         if latest_checkpoint(run.folder) is None:
             raise RunFailedError(f'the training left no checkpoint in {run.folder}')
         say('is tested')
@@ -97,7 +98,9 @@ def _begin(run: Run, earlier: dict[str, Any]) -> dict[str, Any]:
         'checkpoint': None,
         'state': 'running',
         'reason': None,
-        'trained': earlier.get('trained', False),
+        # Without its weights it has to be trained again, maybe in several attempts.
+        'trained': earlier.get('trained', False)
+        and latest_checkpoint(run.folder) is not None,
         'train_seconds': earlier.get('train_seconds', 0.0),
         'test_seconds': earlier.get('test_seconds', 0.0),
         'attempts': earlier.get('attempts', 0) + 1,

@@ -51,7 +51,10 @@ class Findings:
     @property
     def repeats(self) -> str:
         """What a method was repeated over."""
-        return 'folds' if self.plan.folds else 'seeds'
+        several = any(len(self.plan.seeds_of(cell)) > 1 for cell in self.plan.cells)
+        if self.plan.folds:
+            return 'folds and seeds' if several else 'folds'
+        return 'seeds'
 
 
 def gather(plan: Plan, work_dir: Path) -> Findings:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 SCALARS = 'vis_data/scalars.json'
 SECONDS_PER_HOUR = 3600
+MODELS = ('', 'ema/', 'student/')  # a SemiEvaluator says whose a figure is
 
 Line = dict[str, Any]
 
@@ -82,8 +83,8 @@ def _read_lines(path: Path) -> list[Line]:
 def training_hours(log: Log) -> float | None:
     """Hours of the iterations, each counted once, without validation.
 
-    A line has the mean seconds of an iteration; it stands for those since the line
-    before.
+    A line has the mean seconds of its last iterations, in MMEngine the last ten; it
+    stands for all since the line before.
 
     >>> lines = [{'step': 50, 'time': 2.0}, {'step': 100, 'time': 5.2}]
     >>> training_hours(Log(lines, []))

@@ -38,9 +38,14 @@ COVERED = (
 NOT_COVERED = (
     '**What they do not cover: the training.** Another seed gives another model. "± '
     'over {runs}" is the standard deviation (n - 1) of the differences between runs '
-    'of the same {unit}. The mean of n of them is uncertain by about that divided by '
-    '√n; of few runs the standard deviation is itself a guess, of one it is unknown. '
-    'A difference that is small beside it says nothing, whatever its interval.'
+    'of the same {unit}. {mean}; of few runs the standard deviation is itself a guess, '
+    'of one it is unknown. A difference that is small beside it says nothing, whatever '
+    'its interval.'
+)
+MEAN = 'The mean of n of them is uncertain by about that divided by √n'
+MEAN_OF_FOLDS = (
+    'The mean of n of them is uncertain by more than that divided by √n, as folds '
+    'share pictures of training'
 )
 
 
@@ -151,15 +156,22 @@ def _changes(found: Comparison, columns: Sequence[Column]) -> list[str]:
         if change.low is not None:
             text += f' [{change.low:+.2f}, {change.high:+.2f}]'
         values = found.of_runs.get(column.name)
-        std = summarize(values).std if values else None
-        cells += [text, '' if std is None else f'{std:.2f} (n = {len(values or ())})']
+        cells += [text, _spread_of_runs(values) if values else '']
     return cells
+
+
+def _spread_of_runs(values: Sequence[float]) -> str:
+    std = summarize(values).std
+    number = f'(n = {len(values)})'
+    return number if std is None else f'{std:.2f} {number}'
 
 
 def _remark_on_intervals(findings: Findings) -> list[str]:
     among = ', those of each fold among themselves' if findings.plan.folds else ''
     runs = findings.repeats
-    words = {'rounds': ROUNDS, 'among': among, 'runs': runs, 'unit': runs[:-1]}
+    mean = MEAN_OF_FOLDS if findings.plan.folds else MEAN
+    unit = runs.replace('s ', ' ').removesuffix('s')
+    words = {'rounds': ROUNDS, 'among': among, 'runs': runs, 'unit': unit, 'mean': mean}
     return [COVERED.format(**words), NOT_COVERED.format(**words)]
 
 

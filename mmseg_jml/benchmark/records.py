@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from .cells import run_folder
-from .logs import SECONDS_PER_HOUR, Log, peak_memory, read_log, training_hours
+from .logs import MODELS, SECONDS_PER_HOUR, Log, peak_memory, read_log, training_hours
 from .plan import Cell, Plan
 from .state import FILE as RECORD
 
@@ -19,7 +19,6 @@ State = Literal['done', 'failed', 'running', 'untested', 'missing']
 TEST = 'test'
 PER_IMAGE = '*per_image.csv'  # the metric's prefix stands in front
 TIMES = ('time', 'data_time')
-MODELS = ('', 'ema/', 'student/')  # a SemiEvaluator says whose a figure is
 
 
 class Column(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from .markdown import report_text
 from .plan import Plan
 from .plots import DRAWINGS, draw_plots
 from .records import COLUMNS, Outcome
+from .state import try_lock
 from .statistics import Estimate, summarize
 
 FOLDER = 'report'
+PAUSE = 0.2  # seconds between two looks at who writes
 RECORDED = (
     'train_seconds',
     'test_seconds',
@@ -45,7 +48,8 @@ def write_report(
 
     Beside it lie `runs.csv` (a row for each run), `summary.csv` (for each cell and
     figure), `differences.csv` (to the plan's baseline) and the pictures. Every file is
-    whole or not there. Nothing is run, and no model is needed.
+    whole or not there. Nothing is run, and no model is needed. Another process that
+    writes there is waited for.
 
     Args:
         plan: what was to be run.
@@ -54,7 +58,15 @@ def write_report(
     """
     work_dir = Path(work_dir)
     out = work_dir / FOLDER if out is None else Path(out)
-    findings = gather(plan, work_dir)
+    while True:
+        with try_lock(out) as lock:
+            if lock is not None:
+                _write(gather(plan, work_dir), out)
+                return out / 'report.md'
+        time.sleep(PAUSE)
+
+
+def _write(findings: Findings, out: Path) -> None:
     write_csv(out / 'runs.csv', _run_rows(findings))
     write_csv(out / 'summary.csv', [SUMMARY, *_summary_rows(findings)])
     write_csv(out / 'differences.csv', [DIFFERENCES, *_difference_rows(findings)])
@@ -68,7 +80,6 @@ def write_report(
             path.unlink(missing_ok=True)
     with whole_file(out / 'report.md') as temporary:
         temporary.write_text(report_text(findings, list(figures)), encoding='utf-8')
-    return out / 'report.md'
 
 
 def _run_rows(findings: Findings) -> list[list[Any]]:

@@ -14,6 +14,7 @@ from . import settings
 from .cells import (
     Run,
     config,
+    differences,
     is_trained,
     shown,
     to_test,
@@ -38,9 +39,9 @@ def check(runs: Sequence[Run]) -> None:
     for run in runs:
         cfg = config(run)
         to_train(run, cfg)
-        # Without a checkpoint nothing is there that could be mixed.
-        begun = latest_checkpoint(run.folder) is not None
-        found = settings.differences(cfg, run.folder) if begun else []
+        # Without a checkpoint or a result nothing is there that could be mixed.
+        begun = latest_checkpoint(run.folder) is not None or is_done(run)
+        found = differences(run, cfg) if begun else []
         if found:
             named = '\n    '.join(found[:CHANGES] + ['...'] * (len(found) > CHANGES))
             raise ValueError(
@@ -52,13 +53,18 @@ def check(runs: Sequence[Run]) -> None:
 
 def done_before(runs: Sequence[Run]) -> set[Path]:
     """The folders of what need not run: a teacher must, if its weights are gone."""
-    found = {r.folder for r in runs if read_state(r.folder).get('state') == 'done'}
-    needed = {r.teacher.folder for r in runs if r.teacher and r.folder not in found}
-    return {
-        folder
-        for folder in found
-        if folder not in needed or latest_checkpoint(folder) is not None
-    }
+    found = {run.folder for run in runs if is_done(run)}
+    # Students first: a teacher that must be trained again may need its own.
+    for run in reversed(runs):
+        teacher = run.teacher and run.teacher.folder
+        if teacher and run.folder not in found and latest_checkpoint(teacher) is None:
+            found.discard(teacher)
+    return found
+
+
+def is_done(run: Run) -> bool:
+    """Whether it was trained and tested, as its `run.json` says."""
+    return read_state(run.folder).get('state') == 'done'
 
 
 def dry_run(runs: Sequence[Run], gpus: int = 1) -> Iterator[str]:

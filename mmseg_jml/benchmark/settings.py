@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -143,11 +143,10 @@ def final_checkpoint(cfg: Config) -> str:
     return f'iter_{train.get("max_iters")}.pth'
 
 
-def differences(cfg: Config, folder: Path) -> list[str]:
+def differences(cfg: Config, folder: Path, besides: Collection[str] = ()) -> list[str]:
     """In what a config differs from the one that trained in `folder`, if any did.
 
-    MMEngine writes there what it trains. The path of a teacher's checkpoint is left
-    out: the teacher is a run of its own.
+    MMEngine writes there what it trains. Keys in `besides` are not compared.
     """
     dumps = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
     if not dumps:
@@ -161,7 +160,7 @@ def differences(cfg: Config, folder: Path) -> list[str]:
         f'{key}: {was.get(key, UNSET)!r} there, {now.get(key, UNSET)!r} in the plan'
         for key in sorted(was.keys() | now.keys())
         if key.split('.')[0] not in OF_ATTEMPTS
-        and key != OPTION_OF_TEACHER
+        and key not in besides
         and not key.startswith(OPTIONS_OF_WRITING)
         and was.get(key, UNSET) != now.get(key, UNSET)
     ]

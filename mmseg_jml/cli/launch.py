@@ -33,11 +33,12 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
     args = _train_parser(prog).parse_args(argv)
     cfg = _load(args)
     from .options import apply_train_options
-    from .preflight import check_data_sets, prepare_launcher
+    from .preflight import check_data_sets, check_save_best, prepare_launcher
 
     with errors_as_sentence():
         apply_train_options(cfg, args)
         if _is_first_process():
+            check_save_best(cfg)
             check_data_sets(cfg)
         prepare_launcher(cfg)
     with errors_as_sentence((UnreadableError,)):

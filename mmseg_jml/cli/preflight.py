@@ -34,6 +34,28 @@ def check_data_sets(cfg: Config) -> None:
             raise ValueError(f'the data set of `{key}`: {error}') from error
 
 
+def check_save_best(cfg: Config) -> None:
+    """Refuse a figure for the best checkpoint that the validation will not have.
+
+    Raises:
+        ValueError: it is of another model than the one that is evaluated.
+    """
+    evaluator = cfg.get('val_evaluator')
+    if not isinstance(evaluator, dict) or evaluator.get('type') != 'SemiEvaluator':
+        return
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    chosen = (cfg.get('model') or {}).get('eval_model', 'ema')
+    allowed = ('ema', 'student') if chosen == 'both' else (chosen,)
+    best = hook.get('save_best')
+    for key in best if isinstance(best, list) else [best]:
+        if isinstance(key, str) and key != 'auto' and key.split('/')[0] not in allowed:
+            raise ValueError(
+                f'`default_hooks.checkpoint.save_best` must be a figure of '
+                f'{" or ".join(allowed)}, as `model.eval_model={chosen!r}` is, for '
+                f"instance '{allowed[0]}/mIoU', got {key!r}"
+            )
+
+
 def model_classes(cfg: Config) -> int | None:
     """Return the model's number of classes, None where the config does not tell."""
     heads = (cfg.get('model') or {}).get('decode_head') or {}

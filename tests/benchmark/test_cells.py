@@ -12,6 +12,7 @@ from mmseg_jml.benchmark import settings
 from mmseg_jml.benchmark.cells import config, runs, shown, to_test, to_train
 from mmseg_jml.benchmark.plan import make_plan, read_plan
 from mmseg_jml.benchmark.runner import check, dry_run
+from mmseg_jml.benchmark.state import write_state
 from tests.benchmark.stubs import leave_checkpoint, runs_of, write_plan
 from tests.processes import ROOT, environment
 
@@ -123,6 +124,30 @@ def test_what_has_started_goes_on_from_its_own_checkpoint(tmp_path):
     check([more])
     words = to_train(more, config(more))
     assert words[words.index('--resume') + 1] == str(more.folder / 'iter_1.pth')
+
+
+def test_where_another_run_left_its_checkpoint_makes_no_other_plan(tmp_path):
+    base = str(tmp_path / 'base.py')
+    cells = {'first': base, 'more': {'config': base, 'start': 'first'}}
+    first, more = runs_of(write_plan(tmp_path, cells=cells))
+    trained(more, load_from='elsewhere/first/seed-0/iter_1.pth')
+    check([first, more])
+    trained(more, **{'randomness.seed': 1})
+    with pytest.raises(ValueError, match=r'randomness\.seed: 1 there'):
+        check([first, more])
+
+
+def test_a_dry_run_names_the_checkpoints_that_will_be_there(tmp_path):
+    cells = {
+        't': str(tmp_path / 'base.py'),
+        's': {'config': str(tmp_path / 'student.py'), 'teacher': 't'},
+    }
+    teacher, student = runs_of(write_plan(tmp_path, cells=cells))
+    leave_checkpoint(teacher.folder, 'iter_1.pth')
+    _, train, test, _, taught, _ = dry_run([teacher, student])
+    assert f'--resume {teacher.folder}/iter_1.pth' in train
+    assert f' {teacher.folder}/iter_2.pth ' in test
+    assert f'model.teacher_checkpoint={teacher.folder}/iter_2.pth' in taught
 
 
 def test_several_gpus_are_started_by_torchrun(tmp_path):
@@ -279,6 +304,9 @@ def test_where_nothing_was_trained_a_plan_may_change(tmp_path):
     trained(run, **{'randomness.seed': 1})
     (run.folder / 'iter_1.pth').unlink()
     check([run])
+    write_state(run.folder, {'state': 'done'})  # only its weights are gone
+    with pytest.raises(ValueError, match=r'randomness\.seed: 1 there'):
+        check([run])
 
 
 @pytest.mark.parametrize(

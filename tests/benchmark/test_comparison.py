@@ -81,6 +81,9 @@ def test_differences_of_runs_are_of_the_same_seed(tmp_path, read):
     # Only seed 1 is of both: 4 - 2; the means are of all runs.
     assert found.of_runs['ECE'] == [2]
     assert found.changes['ECE'].value == 3.5 - 1.5
+    assert found.remark == (
+        'the mean of 2 runs less that of 2 of the baseline, 1 of the same seed'
+    )
 
 
 def test_other_pictures_are_not_compared(tmp_path, read):
@@ -153,4 +156,6 @@ def test_a_fold_with_fewer_seeds_weighs_as_much_as_another(tmp_path, read):
     a, b, counts = read(folds=(0, 1))
     found = compare(b, a, counts)
     assert found.changes['mIoU'] == (0, 0, 0)
+    means = [summarize_cell(runs, counts).figures['ECE'].mean for runs in (a, b)]
+    assert means == [1.5, 1.5]
     assert found.changes['ECE'].value == 0

@@ -66,6 +66,12 @@ def test_a_metric_that_is_nowhere_has_no_curve():
     assert read_curve(train((50, 1.0)), 'mIoU') is None
 
 
+def test_a_curve_is_that_of_the_average_where_models_are_named():
+    val = [{'step': 10, 'student/mIoU': 20.0, 'ema/mIoU': 30.0}]
+    assert read_curve(Log([], val), 'mIoU').values.tolist() == [30]
+    assert read_curve(Log([], val), 'student/mIoU').values.tolist() == [20]
+
+
 def test_validation_by_epoch_is_over_epochs():
     log = Log(train((50, 1.0), epoch=1).train, [{'step': 1, 'mIoU': 30.0}])
     assert read_curve(log, 'mIoU').unit == 'epoch'

@@ -1,5 +1,6 @@
 import csv
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -7,6 +8,7 @@ from PIL import Image
 from mmseg_jml.benchmark.plan import Cell, Plan, Sweep
 from mmseg_jml.benchmark.plots import DRAWINGS
 from mmseg_jml.benchmark.report import write_report
+from mmseg_jml.benchmark.state import try_lock
 from mmseg_jml.benchmark.statistics import summarize
 from tests.benchmark.folders import areas_of, write_log, write_run
 
@@ -60,7 +62,7 @@ def read_csv(path):
 def test_a_report_lies_in_the_work_dir_with_its_tables_and_pictures(drawn):
     assert drawn.parts[-2:] == ('report', 'report.md')
     tables = {'runs.csv', 'summary.csv', 'differences.csv'}
-    expected = {'report.md', *tables, *(f'{name}.png' for name in DRAWINGS)}
+    expected = {'report.md', '.lock', *tables, *(f'{name}.png' for name in DRAWINGS)}
     assert {each.name for each in drawn.parent.iterdir()} == expected
     for name in DRAWINGS:
         with Image.open(drawn.parent / f'{name}.png') as image:
@@ -77,6 +79,16 @@ def test_the_same_folder_gives_the_same_report(work_dir):
     second = write_report(make_plan(), work_dir, work_dir / 'two')
     for path in first.parent.iterdir():
         assert path.read_bytes() == (second.parent / path.name).read_bytes()
+
+
+def test_another_writer_is_waited_for(work_dir):
+    with ThreadPoolExecutor() as pool:
+        with try_lock(work_dir / 'report'):
+            writing = pool.submit(write_report, make_plan(), work_dir)
+            with pytest.raises(TimeoutError):
+                writing.result(0.5)
+            assert not (work_dir / 'report' / 'report.md').exists()
+        assert writing.result(60).is_file()
 
 
 def test_every_run_is_a_row(work_dir):
@@ -267,4 +279,4 @@ def test_an_error_leaves_the_report_that_was_there(work_dir, monkeypatch):
     with pytest.raises(RuntimeError):
         write_report(make_plan(), work_dir)
     assert path.read_bytes() == before
-    assert not list(path.parent.glob('.*'))
+    assert not list(path.parent.glob('.*part*'))

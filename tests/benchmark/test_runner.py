@@ -1,11 +1,12 @@
 """What is missing of a plan is run, whatever happened before."""
 
 import json
+from contextlib import closing
 
 import pytest
 
 from mmseg_jml.benchmark.execution import execute, of_device
-from mmseg_jml.benchmark.runner import Runner
+from mmseg_jml.benchmark.runner import Runner, done_before
 from mmseg_jml.benchmark.state import read_state, write_state
 from tests.benchmark.stubs import (
     calls,
@@ -153,6 +154,42 @@ def test_a_teacher_whose_weights_are_gone_is_trained_again_if_it_is_needed(
         path.unlink()
     assert go(runs)[0]  # nobody learns from it any more
     assert calls(teacher)[0] == ['train', 'train', 'test', 'test']
+
+
+def test_a_second_training_that_breaks_off_is_not_the_first(monkeypatch, tmp_path):
+    student = {'config': str(tmp_path / 'student.py'), 'teacher': 't'}
+    cells = {'s': student, 't': str(tmp_path / 'base.py')}
+    runs = runs_of(write_plan(tmp_path, cells=cells))
+    use_stub(monkeypatch)
+    go(runs[:1])
+    for path in runs[0].folder.glob('*.pth'):
+        path.unlink()
+    with closing(start(runs[0], 0, print)) as steps:
+        next(steps)
+        leave_checkpoint(runs[0].folder, 'iter_1.pth')
+    assert not read_state(runs[0].folder)['trained']
+    assert go(runs)[0]
+    words = [call['words'] for call in calls(runs[0])[1]]
+    *_, last = (each for each in words if each[0] == 'train')
+    assert last[last.index('--resume') + 1] == str(runs[0].folder / 'iter_1.pth')
+    assert words[-1][2] == str(runs[0].folder / 'iter_2.pth')
+
+
+def test_a_teacher_is_trained_again_with_its_own_teacher(stub, tmp_path):
+    taught = {'config': str(tmp_path / 'student.py')}
+    cells = {
+        'a': str(tmp_path / 'base.py'),
+        'b': {**taught, 'teacher': 'a'},
+        'c': {**taught, 'teacher': 'b'},
+    }
+    runs = runs_of(write_plan(tmp_path, cells=cells))
+    go(runs[:2])
+    assert done_before(runs) == {run.folder for run in runs[:2]}
+    for run in runs[:2]:
+        for path in run.folder.glob('*.pth'):
+            path.unlink()
+    assert done_before(runs) == set()
+    assert go(runs)[0]
 
 
 def test_students_of_a_failed_teacher_are_not_run(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmseg_jml.cli.make_splits import make_splits
-from mmseg_jml.cli.preflight import check_data_sets
+from mmseg_jml.cli.preflight import check_data_sets, check_save_best
 from mmseg_jml.datasets.semi_sampler import check_loader
 from tests.configs.test_dataset_bases import LAYOUTS, RECIPES, make
 from tests.configs.tree import (
@@ -106,6 +106,20 @@ def test_how_sure_the_teacher_has_to_be(learning):
     if threshold is not None:
         given = load(learning).model.pseudo_label
         assert given == {'threshold': threshold, 'temperature': 0.5}
+
+
+def test_the_best_checkpoint_is_by_a_figure_that_is_measured(learning):
+    cfg = load(learning)
+    check_save_best(cfg)
+    for chosen, best in (('student', 'ema/mIoU'), ('both', 'mIoU'), ('ema', ['aAcc'])):
+        cfg.model.eval_model = chosen
+        cfg.default_hooks.checkpoint.save_best = best
+        with pytest.raises(ValueError, match='save_best` must be'):
+            check_save_best(cfg)
+    cfg.model.eval_model = 'both'
+    for best in ('student/mIoU', ['ema/mIoU', 'student/mIoU'], 'auto', None):
+        cfg.default_hooks.checkpoint.save_best = best
+        check_save_best(cfg)
 
 
 @pytest.mark.parametrize('name', ['voc12aug', 'cityscapes', 'ade20k'])
