@@ -87,6 +87,16 @@ def prepare_mmseg() -> None:
     from ..checkpoints import distrust_checkpoints
 
     distrust_checkpoints()
+    leave_apple_gpu()
+
+
+def leave_apple_gpu() -> None:
+    """Use the CPU where MMEngine would use MPS, which has no float64 to sum in."""
+    from mmengine.device import utils
+
+    if utils.DEVICE == 'mps':
+        utils.DEVICE = 'cpu'
+        print("on the CPU: Apple's GPUs have no float64", file=sys.stderr)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -181,7 +191,9 @@ def _load(args: argparse.Namespace) -> Config:
         name = f'{path.stem}-{Path(loss).stem}' if loss else path.stem
         cfg.work_dir = str(Path('work_dirs') / name)
     # Old launchers hand the rank over as an argument, mmengine reads the environment.
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # That of Open MPI it takes for the device alone, not for DistributedDataParallel.
+    local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', str(args.local_rank))
+    os.environ.setdefault('LOCAL_RANK', local_rank)
     return cfg
 
 

@@ -32,6 +32,9 @@ def smoke_training() -> str:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    from .launch import leave_apple_gpu
+
+    leave_apple_gpu()
     start = time.monotonic()
     leaf = next(leaf for leaf in leaves() if leaf.startswith('demo/') and 'jml' in leaf)
     cfg = Config.fromfile(find_config(leaf))

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
@@ -70,7 +71,9 @@ class SemiEvaluator(Evaluator):
         # Metrics print tables, which do not say whose they are.
         print_log(f'The {self.name} model:', logger='current')
         found = {f'{self.name}/{k}': v for k, v in super().evaluate(size).items()}
-        if self.two:
+        # A rank without a picture has to take part in what the others sum up.
+        if any(all_gather_object(self.two)):
+            self.students.dataset_meta = self.dataset_meta
             print_log('The student model:', logger='current')
             students = self.students.evaluate(size)
             found |= {f'student/{k}': v for k, v in students.items()}

@@ -30,6 +30,6 @@ def percentile_interval(values: Tensor, level: float = 0.95) -> tuple[float, flo
     (25.0, 75.0)
     """
     tail = (1 - level) / 2
-    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
-    low, high = values.double().quantile(ends).tolist()
+    values = values.double()
+    low, high = values.quantile(values.new_tensor([tail, 1 - tail])).tolist()
     return low, high

@@ -45,8 +45,9 @@ class Pass:
     def parts(self, logits: Tensor) -> list[slice]:
         """The pixels of an image that are worked on together."""
         _, num_classes, pixels = logits.shape
-        limit = 2**23 if logits.is_cuda else 2**20
-        size = min(limit, max(logits.numel() // 15, 2**16))
+        # What a cache holds, and little of a small batch; a GPU has to be kept busy.
+        size = min(2**20, max(logits.numel() // 15, 2**16))
+        size = 2**23 if logits.is_cuda else size
         length = max(size // num_classes // 8 * 8, 8)  # for `sum_by_class`
         starts = range(0, pixels, length)
         return [slice(start, min(start + length, pixels)) for start in starts]

@@ -24,6 +24,7 @@ from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
 
 BLOCK = 2**21  # numbers of a block of logits: 8 MB
+BLOCK_OF_GPU = 2**25  # where a step costs a launch
 LANES = 8
 
 
@@ -241,7 +242,8 @@ def _empty(like: Tensor, dtype: torch.dtype) -> PixelScores:
 def _blocks(rows: Tensor, num_classes: int) -> Iterator[tuple[int, slice]]:
     """The images and the pixels of each that are worked on together."""
     images, pixels = rows.shape
-    length = max(BLOCK // num_classes, 1)
+    size = BLOCK_OF_GPU if rows.is_cuda else BLOCK
+    length = max(size // num_classes, 1)
     for image in range(images):
         for start in range(0, pixels, length):
             yield image, slice(start, start + length)

@@ -60,7 +60,7 @@ def fit_temperature(logits: Tensor, label: Tensor) -> float:
     >>> round(fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 4)
     1.8205
     """
-    logits = _checked(logits, label)
+    logits, label = _checked(logits, label)
     right = logits.argmax(1) == label
     worth = logits.gather(1, label.long().unsqueeze(1)).double().mean()
     if right.all() or worth <= logits.mean(dtype=torch.float64):
@@ -95,7 +95,7 @@ def fit_vector_scaling(logits: Tensor, label: Tensor) -> Scaling:
     """
     inverse = 1 / fit_temperature(logits, label)
     binary = logits.shape[1] == 1
-    logits = _checked(logits, label)
+    logits, label = _checked(logits, label)
     classes = logits.shape[1]
     present = torch.bincount(label.long(), minlength=classes).gt(0).double()
     adding_up_to_0 = present.diag() - present.outer(present) / present.sum()
@@ -109,8 +109,8 @@ def fit_vector_scaling(logits: Tensor, label: Tensor) -> Scaling:
     return Scaling(scale, offset)
 
 
-def _checked(logits: Tensor, label: Tensor) -> Tensor:
-    """Logits of two classes or more; the sigmoid's is that of class 1 against 0."""
+def _checked(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of two classes or more, the sigmoid's of class 1 against 0; on the CPU."""
     if logits.ndim != 2 or label.shape != logits.shape[:1]:
         raise ValueError(
             '`logits` must be (P,C) and `label` (P,), '
@@ -127,7 +127,7 @@ def _checked(logits: Tensor, label: Tensor) -> Tensor:
         raise ValueError(
             f'`label` must lie in [0, {logits.shape[1]}), got {int(low)} to {int(high)}'
         )
-    return logits
+    return logits.cpu(), label.cpu()
 
 
 def _minimise(logits: Tensor, label: Tensor, moves: Tensor, start: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine import fileio
-from mmengine.dist import all_gather_object, is_main_process
+from mmengine.dist import collect_results, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
@@ -145,7 +145,8 @@ class CalibrationHook(Hook):
 
     def _write(self, runner: Runner, loop: Any, split: str) -> None:
         kept: dict[int, _Maps] = {}
-        for of_rank in all_gather_object(self._kept):
+        # By files, as metrics are collected: maps are large for a GPU's memory.
+        for of_rank in collect_results([self._kept], get_world_size()) or ():
             kept |= of_rank
         if not is_main_process():
             return
@@ -200,7 +201,8 @@ def _find_metric(loop: Any, split: str) -> CalibrationMetric:
 def _maps(sample: SegDataSample) -> _Maps:
     prediction = sample.pred_sem_seg.data[0].long()
     confidence = confidence_map(class_probs(sample.seg_logits.data), prediction)
-    maps = sample.gt_sem_seg.data[0], prediction, confidence
+    label = sample.gt_sem_seg.data[0]
+    maps = label.short(), prediction.short(), confidence
     return _Maps(sample.img_path, *(values.cpu().numpy() for values in maps))
 
 

@@ -55,7 +55,10 @@ def read_batch(
     num_classes = logits.shape[1]
     target = target.long()  # a narrow type would wrap the ignore_index
     if num_classes == 1:  # a binary label is compared, not looked up
-        check_ids(target, num_classes, ignore_index)
+        if on_cpu(target):
+            check_ids(target, num_classes, ignore_index)
+        else:
+            torch._assert_async(~_wrong_ids(target, 2, ignore_index).any())
     hard = Target(label=target, ignore_index=ignore_index)
     if label_smoothing is None:
         return Batch(logits, hard, weight)
@@ -169,12 +172,16 @@ def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:
     if not on_cpu(label):
         return
     ids = max(num_classes, 2)
-    wrong = ((label < 0) | (label >= ids)) & valid_mask(label, ignore_index)
+    wrong = _wrong_ids(label, ids, ignore_index)
     if wrong.any():
         raise ValueError(
             f'`target` ids must be in [0, {ids}) or ignore_index={ignore_index}, got '
             f'{sorted(set(label[wrong].tolist()))[:10]}'
         )
+
+
+def _wrong_ids(label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    return ((label < 0) | (label >= num_classes)) & valid_mask(label, ignore_index)
 
 
 def _check_range(target: Tensor) -> None:

@@ -50,7 +50,10 @@ def step_ema(ema: BaseAveragedModel, student: nn.Module) -> None:
     """
     # MMEngine keeps tensors from when it was built; a move to a device replaces them.
     ema.avg_parameters = ema.module.state_dict()
+    # MMEngine reads the count once for each tensor: on a GPU it would wait each time.
+    steps, ema.steps = ema.steps, ema.steps.to('cpu', copy=True)
     ema.update_parameters(student)
+    ema.steps = steps.copy_(ema.steps)
     world = get_world_size()
     if world == 1:
         return

@@ -76,6 +76,14 @@ def test_no_binary_head_waits_for_the_data(elsewhere):
     assert step(JaccardMetricLoss(use_sigmoid=True), channels=1) == (2, 1, 5, 6)
 
 
+def test_wrong_ids_of_a_binary_head_end_in_an_assertion(elsewhere):
+    loss = JaccardMetricLoss(use_sigmoid=True)
+    label = torch.tensor([[[0, 1, 255]]])
+    assert loss(torch.zeros(1, 1, 1, 3), label) > 0
+    with pytest.raises(RuntimeError, match='nonzero value'):
+        loss(torch.zeros(1, 1, 1, 3), label + 1)
+
+
 def test_a_step_that_waits_is_found_out():
     with pytest.raises(Exception, match=r'item|nonzero|_local_scalar_dense'):
         step(JaccardMetricLoss())

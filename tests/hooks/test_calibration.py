@@ -228,11 +228,12 @@ def test_pictures_that_are_none_are_refused(pictures, error, words):
 
 
 def test_maps_of_every_rank_are_shown(tmp_path, monkeypatch):
-    def gather(kept):
+    def gather(parts, size):
+        (kept,) = parts
         assert set(kept) == {0, 3}
         return [{3: kept[3]}, {0: kept[0]}]
 
-    monkeypatch.setattr('mmseg_jml.hooks.calibration.all_gather_object', gather)
+    monkeypatch.setattr('mmseg_jml.hooks.calibration.collect_results', gather)
     runner, (pictures, *_) = kept_maps(tmp_path, monkeypatch, 2)
     dataset = runner.test_dataloader.dataset
     for shown, index in zip(pictures, (0, 3), strict=True):

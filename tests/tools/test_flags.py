@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.device import get_device
 
-from mmseg_jml.cli.launch import run_test, run_training
+from mmseg_jml.cli.launch import prepare_mmseg, run_test, run_training
 from tests.processes import ROOT, environment, run_python
 
 TRAIN = ROOT / 'tools' / 'train.py'
@@ -187,3 +188,19 @@ def test_no_process_group_is_left_to_the_interpreters_exit(tmp_path, port):
     options = (TINY, '--launcher', 'pytorch', *SHORT)
     done = run_python('-c', ONE_RANK, port, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_apples_gpu_is_left_alone(monkeypatch, capsys):
+    monkeypatch.setattr('mmengine.device.utils.DEVICE', 'mps')
+    prepare_mmseg()
+    assert get_device() == 'cpu'
+    assert 'float64' in capsys.readouterr().err
+
+
+def test_the_local_rank_of_open_mpi_is_that_of_the_process(monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK', '')  # to be as it was in the end
+    monkeypatch.delenv('LOCAL_RANK')
+    monkeypatch.setenv('OMPI_COMM_WORLD_LOCAL_RANK', '3')
+    with pytest.raises(SystemExit, match='needs a GPU'):
+        run_training([str(TINY), '--launcher', 'mpi'])
+    assert os.environ['LOCAL_RANK'] == '3'
