@@ -167,8 +167,8 @@ def _other_seeds(runs: Sequence[Outcome], baseline: Sequence[Outcome]) -> str:
     if mine == other:
         return ''
     return (
-        f'the mean of {len(mine)} runs less that of {len(other)} of the baseline, '
-        f'{len(mine & other)} of the same seed'
+        f'means of unlike seeds (runs: {len(mine)}, of the baseline: {len(other)}, of '
+        f'the same seed: {len(mine & other)})'
     )
 
 

@@ -82,7 +82,7 @@ def test_differences_of_runs_are_of_the_same_seed(tmp_path, read):
     assert found.of_runs['ECE'] == [2]
     assert found.changes['ECE'].value == 3.5 - 1.5
     assert found.remark == (
-        'the mean of 2 runs less that of 2 of the baseline, 1 of the same seed'
+        'means of unlike seeds (runs: 2, of the baseline: 2, of the same seed: 1)'
     )
 
 
