@@ -49,6 +49,7 @@ ASKED_SEMI = {
     *itertools.product((CITY,), ('1of16', '1of8', '1of4', '1of2'), SEMI),
     *itertools.product((VOC, 'ade20k', 'camvid'), ('1of8',), SEMI),
     ('camvid', '1of8', 'mean-teacher'),
+    ('camvid', '1of8', 'mean-teacher-jml'),
 }
 
 

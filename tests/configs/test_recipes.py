@@ -115,6 +115,7 @@ TAUGHT = {
 # What the labelled pictures of a semi-supervised leaf are trained with.
 LABELLED = {
     'mean-teacher': 'ce',
+    'mean-teacher-jml': 'jml',
     'fixmatch-ce': 'ce',
     'fixmatch-jml': 'jml',
     'unimatch-jml': 'jml',

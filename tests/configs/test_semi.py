@@ -32,6 +32,7 @@ JML = [
 # The losses of an unlabelled picture, the weights of its views, CutMix.
 OBJECTIVES = {
     'mean-teacher': (CE, {'weak': 1}, 0),
+    'mean-teacher-jml': (JML, {'weak': 1}, 0),
     'fixmatch-ce': (CE, {'strong': 1}, 0.5),
     'fixmatch-jml': (JML, {'strong': 1}, 0.5),
     'unimatch-jml': (JML, {'strong': 0.25, 'strong_2': 0.25, 'features': 0.5}, 0.5),
