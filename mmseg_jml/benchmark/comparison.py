@@ -89,6 +89,9 @@ def compare(
 ) -> Comparison:
     """The differences of a cell's runs to a baseline's, over the folds of both.
 
+    Where they have seeds in common, in every such fold, it is over these alone: one
+    method's lucky seed is no difference.
+
     Nothing is compared where runs were not tested on the same pictures; without counts
     of pictures a difference has no interval.
     """
@@ -99,7 +102,16 @@ def compare(
     lost = _lost_folds([*runs, *baseline], folds)
     runs = [run for run in finished(runs) if run.fold in folds]
     baseline = [run for run in finished(baseline) if run.fold in folds]
-    remark = '; '.join(filter(None, (lost, _other_seeds(runs, baseline))))
+    shared = {(r.fold, r.seed) for r in runs} & {(r.fold, r.seed) for r in baseline}
+    if {fold for fold, _ in shared} == folds:
+        unlike = _lost_seeds([*runs, *baseline], shared)
+        runs, baseline = (
+            [run for run in each if (run.fold, run.seed) in shared]
+            for each in (runs, baseline)
+        )
+    else:
+        unlike = 'means of other seeds than those of the baseline'
+    remark = '; '.join(filter(None, (lost, unlike)))
     of_runs = _changes_of_runs(runs, baseline)
     changes = _changes_of_means(runs, baseline)
     uncounted = _uncounted([*runs, *baseline], counts)
@@ -161,15 +173,11 @@ def _lost_folds(runs: Sequence[Outcome], folds: set[int | None]) -> str:
     return f'without fold {", ".join(map(str, lost))}' if lost else ''
 
 
-def _other_seeds(runs: Sequence[Outcome], baseline: Sequence[Outcome]) -> str:
-    """What to know where the means are not of the same seeds."""
-    mine, other = ({(run.fold, run.seed) for run in each} for each in (runs, baseline))
-    if mine == other:
-        return ''
-    return (
-        f'means of unlike seeds (runs: {len(mine)}, of the baseline: {len(other)}, of '
-        f'the same seed: {len(mine & other)})'
-    )
+def _lost_seeds(
+    runs: Sequence[Outcome], shared: set[tuple[int | None, int | None]]
+) -> str:
+    lost = [run.name for run in runs if (run.fold, run.seed) not in shared]
+    return f'without {"; ".join(dict.fromkeys(lost))}' if lost else ''
 
 
 def _changes_of_means(

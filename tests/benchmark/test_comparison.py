@@ -78,12 +78,20 @@ def test_differences_of_runs_are_of_the_same_seed(tmp_path, read):
     (tmp_path / 'b' / 'seed-0').rename(tmp_path / 'b' / 'seed-2')
     a, b, counts = read(seeds=(0, 1, 2))
     found = compare(b, a, counts)
-    # Only seed 1 is of both: 4 - 2; the means are of all runs.
+    # Only seed 1 is of both: 4 - 2, 1 and 5 are of the others.
     assert found.of_runs['ECE'] == [2]
-    assert found.changes['ECE'].value == 3.5 - 1.5
-    assert found.remark == (
-        'means of unlike seeds (runs: 2, of the baseline: 2, of the same seed: 1)'
-    )
+    assert found.changes['ECE'].value == 2
+    assert found.remark == 'without seed 2; seed 0'
+
+
+def test_without_a_common_seed_the_means_are_compared(tmp_path, read):
+    write_cells(tmp_path, ['seed-0'])
+    (tmp_path / 'b' / 'seed-0').rename(tmp_path / 'b' / 'seed-1')
+    a, b, counts = read()
+    found = compare(b, a, counts)
+    assert found.of_runs == {}
+    assert found.changes['ECE'].value == 2
+    assert found.remark == 'means of other seeds than those of the baseline'
 
 
 def test_other_pictures_are_not_compared(tmp_path, read):
