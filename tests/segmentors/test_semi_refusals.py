@@ -37,6 +37,11 @@ from tests.segmentors.semi_supervised import (
             r'`unlabelled.cutmix` must be in \[0, 1\], got 2',
         ),
         (
+            dict(unlabelled={**FIXMATCH, 'mean_over': 'all'}),
+            ValueError,
+            r"`unlabelled.mean_over` must be one of .*, got 'all'",
+        ),
+        (
             dict(unlabelled={**FIXMATCH, 'loss': {'type': 'CrossEntropyLoss'}}),
             TypeError,
             '`unlabelled.loss` .* got CrossEntropyLoss',
