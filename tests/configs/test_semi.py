@@ -1,5 +1,6 @@
 """The semi-supervised leaves: what they read, what they learn, and from whom."""
 
+from copy import deepcopy
 from itertools import islice
 
 import pytest
@@ -110,7 +111,7 @@ def test_how_sure_the_teacher_has_to_be(learning):
 
 
 def test_the_best_checkpoint_is_by_a_figure_that_is_measured(learning):
-    cfg = load(learning)
+    cfg = deepcopy(load(learning))
     check_save_best(cfg)
     for chosen, best in (('student', 'ema/mIoU'), ('both', 'mIoU'), ('ema', ['aAcc'])):
         cfg.model.eval_model = chosen
