@@ -1,6 +1,6 @@
 """The grid of the paper is whole, and its generated files are up to date."""
 
-import importlib.util
+import importlib
 import itertools
 import re
 
@@ -55,10 +55,9 @@ ASKED_SEMI = {
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('grid', ROOT / 'tools/config_grid.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools')  # as for `python tools/config_grid.py`
+        return importlib.import_module('config_grid')
 
 
 def test_every_row_that_was_asked_for_has_a_config():
@@ -80,17 +79,16 @@ def test_the_files_of_the_grid_are_what_the_tool_writes(tool):
     assert tool.stale() == []
 
 
-def test_the_tool_tells_a_changed_and_a_foreign_file(tool, tmp_path, monkeypatch):
+def test_the_tool_names_a_changed_and_a_foreign_file(tool, tmp_path):
     for path, text in tool.outputs().items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, 'utf-8')
-    monkeypatch.setattr(tool, 'ROOT', tmp_path)
-    assert tool.stale() == []
+    assert tool.stale(tmp_path) == []
     changed = 'configs/jml/ade20k/README.md'
     foreign = 'configs/jml/ade20k/mine.py'
     for path in (changed, foreign):
         (tmp_path / path).write_text('mine\n')
-    assert tool.stale() == [changed, foreign]
+    assert tool.stale(tmp_path) == [changed, foreign]
 
 
 # mIoU of tables 1, 2, 3 and 8, typed from the paper.
@@ -128,13 +126,26 @@ def test_the_papers_miou_stands_in_readme_and_metafile(row, miou):
 
 
 @pytest.mark.parametrize('folder', FOLDERS)
-def test_nothing_is_measured_without_a_run(folder):
-    """Until figures come from a run, the columns say so."""
-    readme = (CONFIGS / folder / 'README.md').read_text()
-    rows = [line for line in readme.splitlines() if '.py) |' in line]
-    metafile = yaml.safe_load((CONFIGS / folder / 'metafile.yml').read_text())
-    for row, entry in zip(rows, metafile['Models'], strict=True):
-        assert ('not run' in row) == ('Results' not in entry)
+def test_no_column_of_a_readme_is_empty(folder):
+    """A column stands there only if the paper or a run of this project fills it."""
+    lines = (CONFIGS / folder / 'README.md').read_text().splitlines()
+    rows = [line.strip('| ').split(' | ') for line in lines if '.py) ' in line]
+    assert all(set(column) != {'-'} for column in zip(*rows, strict=True))
+
+
+def test_a_measured_figure_gets_its_column_and_its_entry(tool, monkeypatch):
+    from grid import leaves, pages
+
+    chosen = [leaf for leaf in leaves.grid() if leaf.folder == 'ade20k'][:2]
+    found = {chosen[1].name: {'mIoU': '41.50 ± 0.20'}}
+    monkeypatch.setitem(leaves.TABLES, 'measured', found)
+    lines = pages.readme(chosen).splitlines()
+    table = [line for line in lines if line.startswith('| ')]
+    assert table[0].split(' | ')[3] == 'mIoU, measured'
+    assert [row.split(' | ')[3] for row in table[2:]] == ['-', '41.50 ± 0.20']
+    first, second = yaml.safe_load(pages.metafile(chosen))['Models']
+    assert 'Results' not in first
+    assert second['Results'][0]['Metrics'] == {'mIoU': '41.50 ± 0.20'}
 
 
 @pytest.mark.parametrize('folder', FOLDERS)
