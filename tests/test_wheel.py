@@ -77,4 +77,4 @@ def test_a_wheel_trains_a_shipped_config(site, tmp_path):
 
 
 def test_the_papers_figures_travel_in_the_wheel(site):
-    assert (site / 'mmseg_jml' / 'benchmark' / 'paper.yml').is_file()
+    assert (site / 'mmseg_jml' / 'experiments' / 'plan' / 'paper.yml').is_file()

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from .launch import errors_as_sentence, prepare_mmseg
 
 if TYPE_CHECKING:
-    from ..benchmark.cells import Run
-    from ..benchmark.execution import Say
-    from ..benchmark.plan import Plan
-    from ..benchmark.runner import Start
+    from ..experiments.plan.plan import Plan
+    from ..experiments.run.cells import Run
+    from ..experiments.run.execution import Say
+    from ..experiments.run.runner import Start
 
 
 def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -31,9 +31,9 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
 
     # Each reading of a fold's config would be told.
     MMLogger.get_current_instance().setLevel('WARNING')
-    from ..benchmark.cells import runs
-    from ..benchmark.plan import read_plan
-    from ..benchmark.runner import Runner, check, dry_run
+    from ..experiments.plan.plan import read_plan
+    from ..experiments.run.cells import runs
+    from ..experiments.run.runner import Runner, check, dry_run
 
     with errors_as_sentence():
         plan = read_plan(args.plan)
@@ -109,13 +109,13 @@ def _places(args: argparse.Namespace, work_dir: Path, number: int) -> tuple[Star
     """How a run starts in a place, and how many places there are."""
     gpus = args.gpus_per_run
     if args.slurm is not None:
-        from ..benchmark.slurm import make_executor, submit
+        from ..experiments.run.slurm import make_executor, submit
 
         executor = make_executor(
             work_dir, args.slurm, gpus=gpus, options=args.slurm_options
         )
         return lambda run, _, say: submit(executor, run, gpus=gpus, say=say), number
-    from ..benchmark.execution import execute
+    from ..experiments.run.execution import execute
 
     def start(run: Run, place: int, say: Say) -> Iterator[None]:
         environment = gpus_of(place, gpus) if args.jobs > 1 else {}
@@ -165,6 +165,6 @@ def _try(report: Callable[[], Path]) -> None:
 
 
 def _report(plan: Plan, work_dir: Path) -> Path:
-    from ..benchmark.report import write_report
+    from ..experiments.report.report import write_report
 
     return write_report(plan, work_dir)

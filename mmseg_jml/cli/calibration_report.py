@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..benchmark.markdown_tables import table
+from ..experiments.report.markdown_tables import table
 from ..files import write_csv, write_whole
 from .scaling_fit import BEFORE, ROUNDS, Fitted, Measured
 

@@ -13,7 +13,7 @@ from .launch import errors_as_sentence
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..benchmark.logs import Log
+    from ..experiments.run.logs import Log
 
 METRICS = ('mIoU', 'loss')
 
@@ -65,7 +65,7 @@ def plot_runs(args: argparse.Namespace) -> Figure:
         FileNotFoundError: a folder has no log of a training.
         ValueError: no run has a metric that was asked for.
     """
-    from ..benchmark.curves import curve_panels, metrics_of
+    from ..experiments.report.curves import curve_panels, metrics_of
     from ..visualization import band_panels
 
     groups = read_groups(args.runs, separate=args.group == 'run')
@@ -87,8 +87,8 @@ def read_groups(words: Sequence[str], *, separate: bool) -> dict[str, list[Log]]
         FileNotFoundError: a folder has no log of a training.
         ValueError: a word has no name before its `=` or no folder behind it.
     """
-    from ..benchmark.curves import find_work_dirs
-    from ..benchmark.logs import read_log
+    from ..experiments.report.curves import find_work_dirs
+    from ..experiments.run.logs import read_log
 
     groups: dict[str, list[Log]] = {}
     for word in words:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..benchmark.markdown_tables import table
+from ..experiments.report.markdown_tables import table
 from ..files import UnreadableError, write_csv, write_whole
 from .calibrate import SPLITS
 from .launch import (

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import EVALUATOR, HOOKS, METRICS, MODELS
 
-from mmseg_jml.benchmark.plan import read_plan
+from mmseg_jml.experiments.plan.plan import read_plan
 from mmseg_jml.shipped import copy_configs
 from tests.docs import commands
 from tests.docs.pages import (
@@ -42,7 +42,7 @@ RUN_BY = {
     'tools/plot_calibration.py': 'tests/tools/test_plot_calibration.py',
     'tools/check_dataset.py': 'tests/tools/test_check_dataset.py',
     'tools/teacher_report.py': 'tests/tools/test_teacher_report.py',
-    'tools/benchmark.py': 'tests/benchmark/test_command.py',
+    'tools/benchmark.py': 'tests/experiments/test_command.py',
     'tools/plot_runs.py': 'tests/tools/test_plot_runs.py',
     'tools/make_splits.py': 'tests/tools/test_make_splits.py',
     'tools/export.py': 'tests/tools/test_export.py',
@@ -52,9 +52,9 @@ RUN_BY = {
     'docs/figures/losses.py': 'tests/docs/test_figures.py',
     'docs/figures/boundaries.py': 'tests/docs/test_figures.py',
     'mmseg_jml train': 'tests/test_wheel.py',
-    'mmseg_jml test': 'tests/benchmark/test_command.py',
+    'mmseg_jml test': 'tests/experiments/test_command.py',
     'mmseg_jml configs': 'tests/test_cli.py',
-    'mmseg_jml benchmark': 'tests/benchmark/test_command.py',
+    'mmseg_jml benchmark': 'tests/experiments/test_command.py',
     'mmseg_jml plot-runs': 'tests/tools/test_plot_runs.py',
     'mmseg_jml export': 'tests/tools/test_export.py',
     'mmseg_jml doctor': 'tests/cli/test_doctor.py',

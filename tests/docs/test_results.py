@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from mmseg_jml.benchmark.findings import gather
-from mmseg_jml.benchmark.markdown import report_text
-from mmseg_jml.benchmark.plan import read_plan
+from mmseg_jml.experiments.plan.plan import read_plan
+from mmseg_jml.experiments.report.findings import gather
+from mmseg_jml.experiments.report.markdown import report_text
 from tests.processes import ROOT
 
 PLANS, RECORDS = (ROOT / 'benchmarks' / name for name in ('plans', 'results'))

@@ -6,7 +6,7 @@ from PIL import Image
 from mmseg_jml.__main__ import main
 from mmseg_jml.cli import plot_runs as command
 from mmseg_jml.cli.plot_runs import run_plot_runs
-from tests.benchmark.folders import write_log
+from tests.experiments.folders import write_log
 from tests.tools.scripts import load_script
 
 

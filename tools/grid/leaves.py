@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 TABLES, PAPER = (
     yaml.safe_load((ROOT / path).read_text('utf-8'))
-    for path in ('tools/grid/tables.yml', 'mmseg_jml/benchmark/paper.yml')
+    for path in ('tools/grid/tables.yml', 'mmseg_jml/experiments/plan/paper.yml')
 )
 
 

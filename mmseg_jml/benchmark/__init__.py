@@ -1,1 +1,0 @@
-"""Trainings and tests of a plan, and what they say together."""

@@ -1,0 +1,1 @@
+"""Experiments: plans of trainings, the runs that carry them out, and their report."""

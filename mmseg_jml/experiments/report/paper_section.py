@@ -1,0 +1,87 @@
+"""What a report says of the paper's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..plan.paper import Figure, Table, read_table
+from .findings import Findings
+from .markdown_tables import spread, table
+from .records import Column
+
+
+def paper_section(findings: Findings) -> list[str]:
+    """Its figures beside ours, and what is not alike; nothing without a table."""
+    plan = findings.plan
+    if plan.paper is None:
+        return []
+    found = read_table(plan.paper)
+    rows = {
+        cell.name: cell.paper
+        for cell in plan.cells
+        if cell.paper is not None and cell.paper in found.rows
+    }
+    number = plan.paper.replace('table', 'Table ').replace('figure', 'Figure ')
+    text = ["## The paper's figures beside ours", f'{number}: {found.title}.']
+    if rows:
+        text.append(_beside(findings, found, rows))
+        text += _changes_beside(findings, found, rows)
+    unknown = sorted({cell.paper for cell in plan.cells if cell.paper} - {*found.rows})
+    if unknown:
+        text.append(f'The table has no row {", ".join(unknown)}.')
+    return [*text, '\n'.join(f'- {note}' for note in found.notes)]
+
+
+def _beside(findings: Findings, paper: Table, rows: Mapping[str, str]) -> str:
+    columns = _shared_columns(findings, paper, rows)
+    lines = []
+    for name, row in rows.items():
+        line = [findings.titles[name]]
+        for column in columns:
+            ours = findings.cells[name].figures.get(column.name)
+            line += [spread(ours, column.digits), _figure(paper.rows[row], column)]
+        lines.append(line)
+    return table(_twice(columns), lines)
+
+
+def _changes_beside(
+    findings: Findings, paper: Table, rows: Mapping[str, str]
+) -> list[str]:
+    """What methods change, the paper's beside ours, where both have the baseline."""
+    columns = _shared_columns(findings, paper, rows)
+    lines = []
+    for name, found in findings.comparisons.items():
+        baseline = findings.baselines[name]
+        if name not in rows or baseline not in rows:
+            continue
+        before, after = paper.rows[rows[baseline]], paper.rows[rows[name]]
+        line = [findings.titles[name]]
+        for column in columns:
+            ours = found.changes.get(column.name)
+            line.append('' if ours is None else f'{ours.value:+.2f}')
+            both = column.name in after and column.name in before
+            theirs = after[column.name].mean - before[column.name].mean if both else 0
+            line.append(f'{theirs:+.2f}' if both else '')
+        lines.append(line)
+    title = f'The same as differences to {findings.baseline}:'
+    return [title, table(_twice(columns), lines)] if lines else []
+
+
+def _shared_columns(
+    findings: Findings, paper: Table, rows: Mapping[str, str]
+) -> list[Column]:
+    theirs = {name for row in rows.values() for name in paper.rows[row]}
+    return [column for column in findings.columns if column.name in theirs]
+
+
+def _twice(columns: Sequence[Column]) -> list[str]:
+    return ['', *(title for column in columns for title in (column.title, 'paper'))]
+
+
+def _figure(row: Mapping[str, Figure], column: Column) -> str:
+    if column.name not in row:
+        return ''
+    figure = row[column.name]
+    text = f'{figure.mean:.2f}'
+    text += f' ± {figure.spread:.2f}' if figure.spread is not None else ''
+    return text + (f' ({figure.max:.2f})' if figure.max is not None else '')

@@ -1,0 +1,1 @@
+"""Train and test what a plan asks for, here or on Slurm."""

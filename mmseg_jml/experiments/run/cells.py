@@ -1,0 +1,211 @@
+"""Runs: each cell of a plan with each of its seeds and folds, teachers first."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import shlex
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...checkpoints import latest_checkpoint
+from ..plan.plan import Cell, Plan
+from . import settings
+from .state import read_state
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its test, in a folder of its own.
+
+    Args:
+        cell: what is trained.
+        seed, fold: None is what the config says.
+        folder: its `--work-dir`.
+        data_root: the plan's.
+        teacher: the run that it learns from, or starts with.
+    """
+
+    cell: Cell
+    seed: int | None
+    fold: int | None
+    folder: Path
+    data_root: str | None = None
+    teacher: Run | None = None
+
+    @property
+    def name(self) -> str:
+        """As 'jml/seed-0'."""
+        return f'{self.cell.name}/{self.folder.name}'
+
+
+def run_folder(work_dir: Path, cell: str, seed: int | None, fold: int | None) -> Path:
+    """Where a run lies.
+
+    >>> run_folder(Path('w'), 'jml', 0, None), run_folder(Path('w'), 'jml', 1, 3)
+    (PosixPath('w/jml/seed-0'), PosixPath('w/jml/fold-3_seed-1'))
+    """
+    parts = [('fold', fold), ('seed', seed)]
+    name = '_'.join(f'{kind}-{n}' for kind, n in parts if n is not None)
+    return work_dir / cell / (name or 'run')
+
+
+def runs(plan: Plan, work_dir: Path, only: Collection[str] = ()) -> list[Run]:
+    """Every run, teachers before their students; one seed of all cells after another.
+
+    Args:
+        plan: the plan.
+        work_dir: where the folders of its cells lie.
+        only: names of cells; their teachers come with them. None is all.
+
+    Raises:
+        ValueError: a name in `only` that the plan does not have.
+    """
+    names = [cell.name for cell in plan.cells]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise ValueError(f'`--only` must be some of {names}, got {unknown}')
+    cells = [cell for cell in plan.cells if not only or cell.name in only]
+    longest = max(len(plan.seeds_of(cell)) for cell in cells)
+    ordered: dict[Path, Run] = {}
+    for fold in plan.folds or (None,):
+        for i in range(longest):
+            for cell in cells:
+                for seed in plan.seeds_of(cell)[i : i + 1]:
+                    _add(ordered, plan, work_dir, cell, seed, fold)
+    return list(ordered.values())
+
+
+def _add(
+    ordered: dict[Path, Run],
+    plan: Plan,
+    work_dir: Path,
+    cell: Cell,
+    seed: int | None,
+    fold: int | None,
+) -> Run:
+    """The run, put behind its teacher's if it is not there yet."""
+    folder = run_folder(work_dir, cell.name, seed, fold)
+    if folder not in ordered:
+        teacher = None
+        if cell.teacher is not None:
+            taught = seed if cell.teacher_seed is None else cell.teacher_seed
+            teacher = _add(
+                ordered, plan, work_dir, plan.cell(cell.teacher), taught, fold
+            )
+        ordered[folder] = Run(cell, seed, fold, folder, plan.data_root, teacher)
+    return ordered[folder]
+
+
+@functools.cache
+def _config(config: str, loss: str | None, fold: int | None) -> Any:
+    return settings.load(config, loss=loss, fold=fold)
+
+
+def _of_cell(run: Run) -> Any:
+    """The config of a cell with its overrides: what all its seeds share."""
+    cfg = copy.deepcopy(_config(run.cell.config, run.cell.loss, run.fold))
+    settings.apply(cfg, run.cell.overrides)
+    return cfg
+
+
+def options(run: Run, cfg: Any) -> dict[str, Any]:
+    """Everything that its commands say by `--cfg-options`."""
+    found = dict(run.cell.overrides)
+    if run.data_root is not None:
+        found |= settings.data_roots(cfg, run.data_root)
+    if run.seed is not None:
+        found['randomness.seed'] = run.seed
+    if run.teacher is not None:
+        starts = run.cell.starts
+        key = settings.OPTION_OF_START if starts else settings.OPTION_OF_TEACHER
+        found[key] = str(checkpoint(run.teacher))
+    return found
+
+
+def config(run: Run) -> Any:
+    """Its whole config, as it is trained.
+
+    Raises:
+        FileNotFoundError, ValueError: as for `settings.load` and `settings.apply`, with
+            the name of the cell.
+    """
+    try:
+        cfg = _of_cell(run)
+        taught = run.teacher is not None and not run.cell.starts
+        if taught and 'teacher' not in cfg.model:
+            raise ValueError('a cell with a `teacher` needs a config of a student')
+        settings.apply(cfg, options(run, cfg))
+    except (OSError, ValueError) as error:
+        raise type(error)(f'cell {run.cell.name!r}: {error}') from error
+    return cfg
+
+
+def checkpoint(run: Run) -> Path:
+    """The last checkpoint of a run; before its training has ended, what it will be."""
+    cfg = _of_cell(run)
+    found = latest_checkpoint(run.folder) if is_trained(run, cfg) else None
+    return found or run.folder / settings.final_checkpoint(cfg)
+
+
+def differences(run: Run, cfg: Any) -> list[str]:
+    """In what its config differs from what was trained in its folder, if it does.
+
+    The paths of the checkpoints of other runs are not compared.
+    """
+    others = [settings.OPTION_OF_TEACHER]
+    others += [settings.OPTION_OF_START] if run.cell.starts else []
+    return settings.differences(cfg, run.folder, others)
+
+
+def is_trained(run: Run, cfg: Any) -> bool:
+    """Whether its training has ended: by the last checkpoint, or as was noted."""
+    found = latest_checkpoint(run.folder)
+    return found is not None and (
+        found.name == settings.final_checkpoint(cfg)
+        or bool(read_state(run.folder).get('trained'))
+    )
+
+
+def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
+    """The command that trains, going on from the last checkpoint if there is one."""
+    found = latest_checkpoint(run.folder)
+    # A file, as `--resume` alone would go on from the config's `load_from`.
+    resume = [] if found is None else ['--resume', str(found)]
+    work_dir = ['--work-dir', str(run.folder), *resume]
+    return _command('train', run, [run.cell.config, *work_dir], cfg, gpus)
+
+
+def to_test(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
+    """The command that tests the last checkpoint, with a table of the pictures."""
+    words = [run.cell.config, str(checkpoint(run)), '--per-image']
+    words += ['--work-dir', str(run.folder / 'test')]
+    return _command('test', run, words, cfg, gpus)
+
+
+def _command(
+    job: str, run: Run, words: Sequence[str], cfg: Any, gpus: int
+) -> list[str]:
+    command = [sys.executable]
+    if gpus > 1:
+        command += ['-m', 'torch.distributed.run', '--standalone']
+        command += ['--nproc_per_node', str(gpus)]
+    command += ['-m', 'mmseg_jml', job, *words]
+    if gpus > 1:
+        command += ['--launcher', 'pytorch']
+    if run.cell.loss is not None:
+        command += ['--loss', run.cell.loss]
+    changes = options(run, cfg)
+    if changes:
+        command.append('--cfg-options')
+        command += [settings.option(key, value) for key, value in changes.items()]
+    return command
+
+
+def shown(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """A line for a shell."""
+    words = [f'{key}={shlex.quote(value)}' for key, value in environment.items()]
+    return ' '.join([*words, shlex.join(command)])
