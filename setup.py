@@ -75,7 +75,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmseg_jml', 'mmseg_jml.*']),
-    package_data={'mmseg_jml.experiments.plan': ['*.yml']},
+    package_data={'mmseg_jml': ['py.typed'], 'mmseg_jml.experiments.plan': ['*.yml']},
     install_requires=['torch', 'numpy', 'matplotlib'],
     extras_require=EXTRAS,
     cmdclass={'build_py': BuildWithConfigs},

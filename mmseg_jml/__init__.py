@@ -2,13 +2,18 @@
 
 Importing the package registers everything with MMSegmentation, so that a config needs
 one line: `custom_imports=dict(imports=['mmseg_jml'], allow_failed_imports=False)`.
-Without MMSegmentation the import still works, and so does `mmseg_jml.functional`; any
-registered name then raises an ImportError that says how to install it.
+The losses, the label transforms and `mmseg_jml.functional` need PyTorch alone and do
+not import MMSegmentation. Where it is not installed, any other registered name raises
+an ImportError that says how to install it.
 """
 
 import functools
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from .installation import mmseg_failure
@@ -63,11 +68,35 @@ def register() -> None:
     """Register every name of `REGISTERED` with MMSegmentation, where it is installed.
 
     An error of our own modules is raised as it is; a missing or broken MMSegmentation
-    is not an error here but where a registered name is asked for.
+    is not an error here but where a name is asked for that needs it.
     """
     if mmseg_failure() is None:
         for package in REGISTERED:
             import_module(f'mmseg_jml.{package}')
+        import_module('mmseg_jml.registry').MODELS.hand_over()
+
+
+class _AfterMMSeg(MetaPathFinder):
+    """Calls `register` as soon as somebody has imported MMSegmentation's registry."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> ModuleSpec | None:
+        """Find `mmseg.registry` as the other finders do; `register` follows it."""
+        if fullname != 'mmseg.registry':
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module: ModuleType) -> None:
+            execute(module)
+            register()
+
+        spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+        return spec
 
 
 def __getattr__(name: str) -> Any:
@@ -79,15 +108,8 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
-def _is_command() -> bool:
-    """Whether this import is `python -m mmseg_jml` looking for its `__main__`."""
-    words = sys.orig_argv
-    follows = words[words.index('-m') + 1 :][:1] if '-m' in words else []
-    # argv[0] is '-m' until the module is found: in later imports it is a path.
-    return sys.argv[:1] == ['-m'] and follows == ['mmseg_jml']
-
-
-# Listing configs or `doctor` should not wait for MMSegmentation; the commands that need
-# it register.
-if not _is_command():
+# A plain PyTorch program need not wait for MMSegmentation, which takes seconds.
+if 'mmengine' in sys.modules:
     register()
+else:
+    sys.meta_path.insert(0, _AfterMMSeg())

@@ -86,15 +86,49 @@ def test_functional_works_without_mmseg(without_mmseg, tmp_path):
     assert (done.returncode, float(done.stdout)) == (0, 0.0), done.stderr
 
 
+LOSSES = """
+import sys, torch
+from mmseg_jml import (
+    BoundaryLabelSmoothing, CompoundLoss, JaccardMetricLoss, SoftCrossEntropyLoss,
+)
+parts = [SoftCrossEntropyLoss(), dict(type='JaccardMetricLoss', smooth=0.0)]
+loss = CompoundLoss(losses=parts, label_smoothing=BoundaryLabelSmoothing(epsilon=0))
+label = torch.zeros(1, 4, 4).long()
+print(round(loss(torch.zeros(1, 2, 4, 4), label).item(), 4))
+print([name for name in ('mmseg', 'mmengine', 'mmcv', 'matplotlib')
+       if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_losses_import_torch_alone(installed, request, tmp_path):
+    path = (ROOT,) if installed else request.getfixturevalue('without_mmseg')
+    done = run_python('-c', LOSSES, cwd=tmp_path, path=path)
+    assert done.stdout.splitlines() == ['1.1931', '[]'], done.stderr  # ln 2 + 1/2
+
+
+def test_mmseg_builds_the_losses_whichever_is_imported_first(tmp_path):
+    code = (
+        'from mmseg_jml import CompoundLoss, JaccardMetricLoss\n'
+        "before = CompoundLoss(losses=[dict(type='JaccardMetricLoss')])\n"
+        'from mmseg.registry import HOOKS, MODELS\n'
+        "parts = [dict(type='JaccardMetricLoss'), dict(type='DiceLoss')]\n"
+        "built = MODELS.build(dict(type='CompoundLoss', losses=parts))\n"
+        'kinds = [type(part) for part in (*before.children(), *built.children())]\n'
+        'print(kinds[0] is kinds[1] is JaccardMetricLoss, kinds[2].__name__)\n'
+        "print('CalibrationHook' in HOOKS.module_dict)"
+    )
+    done = run_python('-c', code, cwd=tmp_path)
+    assert done.stdout.splitlines()[-2:] == ['True DiceLoss', 'True'], done.stderr
+
+
 @pytest.mark.parametrize(
     'code',
     [
-        'import mmseg_jml; mmseg_jml.JaccardMetricLoss',
-        'import mmseg_jml; mmseg_jml.losses',
-        'from mmseg_jml import BoundaryLabelSmoothing',
-        'from mmseg_jml.losses import JaccardMetricLoss',
-        'import mmseg_jml.losses.jaccard',
-        'from mmseg_jml.labels import LabelSmoothing',
+        'import mmseg_jml; mmseg_jml.UNetHead',
+        'import mmseg_jml; mmseg_jml.models',
+        'from mmseg_jml import CalibrationMetric',
+        "import mmseg_jml; mmseg_jml.CompoundLoss(losses=[{'type': 'DiceLoss'}])",
         'from mmseg_jml.datasets import SyntheticShapesDataset',
         'from mmseg_jml.segmentors import CalibratedEncoderDecoder',
         'from mmseg_jml.hooks import CalibrationHook',
@@ -131,7 +165,7 @@ def test_the_tools_say_how_to_install_mmseg(command, without_mmseg, tmp_path):
 
 
 def test_a_broken_mmseg_shows_its_own_error(with_broken_mmseg, tmp_path):
-    code = 'import mmseg_jml; mmseg_jml.functional; mmseg_jml.JaccardMetricLoss'
+    code = 'import mmseg_jml; mmseg_jml.JaccardMetricLoss(); mmseg_jml.UNetHead'
     done = run_python('-c', code, cwd=tmp_path, path=with_broken_mmseg)
     assert 'AssertionError: mmcv 9.9 is incompatible\n\nThe above' in done.stderr
     last = done.stderr.splitlines()[-1]
@@ -143,7 +177,7 @@ def test_an_import_error_of_our_own_is_not_swallowed(tmp_path):
     code = (
         'import sys\n'
         "sys.modules['mmseg_jml.losses.jaccard'] = None  # the import system refuses\n"
-        'import mmseg_jml'
+        'import mmseg_jml, mmseg.registry'
     )
     done = run_python('-c', code, cwd=tmp_path)
     last = done.stderr.splitlines()[-1]

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
-from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..functional.boundary import boundary_mask, check_kernel_size, smooth
 from ..functional.checks import check_bool, check_number
 from ..functional.targets import IGNORE_INDEX, one_hot, valid_mask
+from ..registry import MODELS
 
 
 class LabelTransform(Protocol):
@@ -46,7 +46,7 @@ class _Smoothing(ABC):
         return smooth(hard, epsilon, sigmoid=num_classes == 1) * valid
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class LabelSmoothing(_Smoothing):
     """Smooth every pixel: (1-epsilon) * one-hot + epsilon / C.
 
@@ -73,7 +73,7 @@ class LabelSmoothing(_Smoothing):
         return f'{type(self).__name__}(epsilon={self.epsilon})'
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class BoundaryLabelSmoothing(_Smoothing):
     """Smooth the boundary pixels alone, where a label is truly uncertain.
 

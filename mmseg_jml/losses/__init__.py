@@ -1,6 +1,5 @@
 """Losses for labels and teachers, registered in MMSegmentation's MODELS."""
 
-from .. import _require_mmseg as _require_mmseg
 from .base import SoftLabelLoss
 from .compound import CompoundLoss
 from .cross_entropy import SoftCrossEntropyLoss

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, read_batch, refuse_per_pixel
 from .options import build_label_smoothing, check_loss_name
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class CompoundLoss(nn.ModuleList):
     """Losses on one target, logged each by its name.
 

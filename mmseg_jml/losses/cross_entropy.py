@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..functional.class_sums import ClassSums
@@ -12,10 +11,11 @@ from ..functional.cross_entropy import (
     cross_entropy_of,
     cross_entropy_partials,
 )
+from ..registry import MODELS
 from .base import SoftLabelLoss
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class SoftCrossEntropyLoss(SoftLabelLoss):
     """Cross-entropy against hard or soft labels, a mean over the valid pixels.
 

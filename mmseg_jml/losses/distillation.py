@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..functional.checks import check_number
@@ -21,12 +20,13 @@ from ..functional.distillation import (
     divergence_of,
     entropy_sum,
 )
+from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, check_logits, check_teacher, read_teacher, refuse_per_pixel
 from .options import check_loss_name
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class KLDistillationLoss(SoftLabelLoss):
     """T^2 times the mean over the valid pixels of KL(teacher || student).
 
@@ -157,7 +157,7 @@ class TeacherLoss(nn.Module, ABC):
         """The unweighted loss, a scalar."""
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class CWDLoss(TeacherLoss):
     """CWD: KL between the maps that each channel makes over an image's pixels.
 
@@ -192,7 +192,7 @@ class CWDLoss(TeacherLoss):
         )
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class DISTLoss(TeacherLoss):
     """DIST: 1 - correlation over a pixel's classes, and over a class's pixels.
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..functional.active_classes import ActiveClasses
 from ..functional.class_sums import ClassSums
 from ..functional.jaccard import JaccardFormula, Variant
+from ..registry import MODELS
 from .base import SoftLabelLoss
 
 
-@MODELS.register_module()
+@MODELS.register_module
 class JaccardMetricLoss(SoftLabelLoss):
     """Jaccard metric losses, the soft Jaccard losses, and their Dice and Tversky kin.
 

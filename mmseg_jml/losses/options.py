@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..functional.checks import check_number
 from ..labels import LabelTransform
+from ..registry import MODELS
 
 
 def build_label_smoothing(config: Any) -> LabelTransform | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..functional.targets import IGNORE_INDEX, valid_mask
+from ..registry import MODELS
 from .base import SoftLabelLoss
 from .batch import Batch, read_teacher
 from .compound import CompoundLoss, read_parts
