@@ -21,9 +21,9 @@ def _windows(ids: Tensor, kernel_size: int, outside: int, largest: bool) -> Tens
     """
     choose = torch.maximum if largest else torch.minimum
     pad = kernel_size // 2
-    for dim in (1, 2):
-        sides = (pad, pad, 0, 0) if dim == 2 else (0, 0, pad, pad)
-        ids = F.pad(ids, sides, value=outside)
+    for dim in range(1, ids.ndim):
+        after = [0, 0] * (ids.ndim - 1 - dim)  # `pad` counts from the last axis
+        ids = F.pad(ids, [*after, pad, pad], value=outside)
         width = 1
         while width < kernel_size:
             shift = min(width, kernel_size - width)
@@ -39,25 +39,28 @@ def boundary_mask(
     ignore_index: int = IGNORE_INDEX,
     ignore_neighbours: bool = True,
 ) -> Tensor:
-    """Pixels whose window holds another class: bool (N,H,W) from integer (N,H,W).
+    """Pixels whose window holds another class: a bool mask of the label's shape.
 
-    The window is `kernel_size` (odd) wide and lies inside the image: the image's
-    edge is no boundary. Ignored pixels are no class and never boundary.
+    `label` is integer, (N,H,W) or a volume (N,D,H,W). The window is `kernel_size` (odd)
+    wide along each axis and lies inside the image: the image's edge is no boundary.
+    Ignored pixels are no class and never boundary.
     `ignore_neighbours=True` is the rule of the paper's code, under which a pixel
     whose window holds an ignored pixel is no boundary either; False looks at the
     other classes only. No one-hot is made: a window holds two classes where its
     largest label is not its smallest.
 
     Raises:
-        ValueError: the kernel is even or not positive, or the label is not (N,H,W).
+        ValueError: the kernel is even or not positive, or the label is a list of points
+            (N,P), which has no neighbours.
 
     >>> boundary_mask(torch.tensor([[[0, 0, 0, 1, 1, 255]]])).int()
     tensor([[[0, 0, 1, 1, 0, 0]]], dtype=torch.int32)
     """
     check_kernel_size(kernel_size)
-    if label.ndim != 3:
+    if label.ndim < 3:
         raise ValueError(
-            f'`label` must be (N,H,W) to have boundaries, got {tuple(label.shape)}'
+            '`label` must be (N,H,W) or (N,D,H,W) to have boundaries, got '
+            f'{tuple(label.shape)}'
         )
     small = label.dtype in (torch.uint8, torch.int8, torch.int16)
     ids = label.to(torch.int16 if small else torch.int32)

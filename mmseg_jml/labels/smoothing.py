@@ -108,15 +108,18 @@ class BoundaryLabelSmoothing(_Smoothing):
         self.ignore_neighbours = ignore_neighbours
 
     def epsilon_map(self, label: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-        """The strength at each pixel of (N,H,W), float32: epsilon at the boundary.
+        """The strength at each pixel, float32: epsilon at the boundary.
+
+        `label` is (N,H,W) or a volume (N,D,H,W).
 
         Raises:
             ValueError: the label is a list of points (N,P), which has no neighbours.
         """
-        if label.ndim != 3:
+        if label.ndim < 3:
             raise ValueError(
-                '`BoundaryLabelSmoothing` needs label maps (N,H,W), got '
-                f'{tuple(label.shape)}; points have no neighbours: use `LabelSmoothing`'
+                '`BoundaryLabelSmoothing` needs label maps (N,H,W) or volumes '
+                f'(N,D,H,W), got {tuple(label.shape)}; points have no neighbours: use '
+                '`LabelSmoothing`'
             )
         mask = boundary_mask(
             label, self.kernel_size, ignore_index, self.ignore_neighbours

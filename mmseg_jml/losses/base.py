@@ -77,9 +77,10 @@ class SoftLabelLoss(nn.Module, ABC):
         """The loss, a scalar in the logits' type, float32 at least.
 
         Args:
-            logits: (N,C,H,W) or (N,C,P), any float; finite, at ignored pixels too.
-            target: hard, integer (N,H,W) or (N,P), or soft, floating like the logits.
-            weight: (N,H,W) or (N,P), >= 0; 0 takes a pixel out.
+            logits: (N,C,*), any float: images (N,C,H,W), volumes (N,C,D,H,W) or points
+                (N,C,P). They must be finite, at ignored pixels too.
+            target: hard, integer (N,*), or soft, floating like the logits.
+            weight: (N,*), >= 0; 0 takes a pixel out.
             ignore_index: None means the loss's own; unused with soft targets.
             avg_factor, reduction_override: must be None.
         """

@@ -49,6 +49,32 @@ def test_the_mask_agrees_with_the_reference(ignore_neighbours, label, kernel_siz
 
 
 @pytest.mark.parametrize('ignore_neighbours', [True, False])
+@pytest.mark.parametrize('kernel_size', [1, 3, 5])
+@given(seed=seeds)
+@laws
+def test_the_mask_of_a_volume_agrees_with_the_reference(
+    kernel_size, ignore_neighbours, seed
+):
+    shape = (2, 3, 5, 4)
+    label = random_label(np.random.default_rng(seed), shape, 2, ignored=0.1)
+    mask = boundary_mask(
+        tensor(label), kernel_size, ignore_neighbours=ignore_neighbours
+    )
+    expected = reference.boundary_mask(label, kernel_size, 255, ignore_neighbours)
+    np.testing.assert_array_equal(mask.numpy(), expected)
+
+
+@given(label=labels, kernel_size=kernels)
+@laws
+def test_a_volume_of_equal_slices_has_the_boundary_of_one(label, kernel_size):
+    slices = tensor(label).unsqueeze(1).repeat(1, 3, 1, 1)
+    mask = boundary_mask(tensor(label), kernel_size)
+    assert torch.equal(
+        boundary_mask(slices, kernel_size), mask[:, None].expand(slices.shape)
+    )
+
+
+@pytest.mark.parametrize('ignore_neighbours', [True, False])
 @pytest.mark.parametrize('ignore_index', [-1, 0, 3, 255, 1000])
 @given(seed=seeds)
 @laws

@@ -39,6 +39,24 @@ def test_the_module_is_the_function_on_its_smoothed_target():
 
 
 @each_loss
+def test_a_volume_is_a_picture_of_all_its_slices(loss):
+    logits, label = case()
+    flat = value_and_grad(loss, logits, label)
+    volume = logits.detach().reshape(2, 5, 3, 3, 11).requires_grad_()
+    value, grad = value_and_grad(loss, volume, label.reshape(2, 3, 3, 11))
+    assert_close(value, flat[0])
+    assert_close(grad.reshape(logits.shape), flat[1])
+
+
+def test_a_volume_is_smoothed_at_its_own_boundaries():
+    logits, label = (each.reshape(*each.shape[:-2], 3, 3, 11) for each in case())
+    target = smooth(one_hot(label, 5, dtype=torch.float64), 0.5 * boundary_mask(label))
+    expected = jaccard_loss(logits.softmax(1), target, (label != 255).double())
+    loss = JaccardMetricLoss(label_smoothing=dict(type='BoundaryLabelSmoothing'))
+    assert_close(loss(logits, label), expected)
+
+
+@each_loss
 def test_ignored_pixels_do_not_change_value_or_gradient(loss):
     logits, label = case()
     ignored = (label == 255).unsqueeze(1)

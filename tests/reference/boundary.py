@@ -4,39 +4,39 @@ Section 2.4.1 of the paper: a pixel is a boundary pixel if its k x k neighbourho
 holds a pixel of another class; boundary label smoothing smooths those alone.
 """
 
+import itertools
+
 import numpy as np
 
 from .targets import one_hot, valid_mask
 
 
-def window(label: np.ndarray, row: int, column: int, kernel_size: int) -> list[int]:
-    """The labels in the k x k window around a pixel of one image (H, W).
+def window(label: np.ndarray, place: tuple[int, ...], kernel_size: int) -> list[int]:
+    """The labels in the window around a pixel of one image (H, W) or (D, H, W).
 
     The window ends at the image's edge: nothing is padded, so the edge by itself
     makes no boundary.
     """
     reach = kernel_size // 2
-    height, width = label.shape
-    return [
-        int(label[i, j])
-        for i in range(max(row - reach, 0), min(row + reach + 1, height))
-        for j in range(max(column - reach, 0), min(column + reach + 1, width))
+    ranges = [
+        range(max(at - reach, 0), min(at + reach + 1, size))
+        for at, size in zip(place, label.shape, strict=True)
     ]
+    return [int(label[other]) for other in itertools.product(*ranges)]
 
 
 def is_boundary(
     label: np.ndarray,
-    row: int,
-    column: int,
+    place: tuple[int, ...],
     kernel_size: int,
     ignore_index: int,
     ignore_neighbours: bool,
 ) -> bool:
-    """Whether one pixel of one image (H, W) is a boundary pixel."""
-    own = int(label[row, column])
+    """Whether one pixel of one image (H, W) or (D, H, W) is a boundary pixel."""
+    own = int(label[place])
     if own == ignore_index:
         return False
-    around = window(label, row, column, kernel_size)
+    around = window(label, place, kernel_size)
     if ignore_neighbours and ignore_index in around:
         return False
     return any(other not in (own, ignore_index) for other in around)
@@ -48,15 +48,17 @@ def boundary_mask(
     ignore_index: int = 255,
     ignore_neighbours: bool = True,
 ) -> np.ndarray:
-    """Label (N, H, W) -> bool (N, H, W); ignored pixels are never boundary.
+    """A bool mask of the shape of the label, (N, H, W) or (N, D, H, W).
+
+    Ignored pixels are never boundary.
 
     `ignore_neighbours=True`: a pixel whose window holds an ignored pixel is no
     boundary either. False: ignored pixels in the window are overlooked.
     """
     mask = np.zeros(label.shape, dtype=bool)
-    for image, row, column in np.ndindex(label.shape):
-        mask[image, row, column] = is_boundary(
-            label[image], row, column, kernel_size, ignore_index, ignore_neighbours
+    for image, *place in np.ndindex(label.shape):
+        mask[(image, *place)] = is_boundary(
+            label[image], tuple(place), kernel_size, ignore_index, ignore_neighbours
         )
     return mask
 
