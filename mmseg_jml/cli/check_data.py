@@ -31,7 +31,7 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
     """Check every split of a config; the exit status: 0 good, 1 bad."""
     prepare_mmseg()
     args = _parse(argv, prog)
-    path, cfg = load_config(args)
+    path, cfg = load_config(args, needs=())
     from mmengine.registry import init_default_scope
 
     init_default_scope(cfg.get('default_scope') or 'mmseg')

@@ -11,19 +11,21 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config_options import ConfigOptions
 from ..files import UnreadableError
 from ..installation import require_mmseg
-from ..loss_fragment import use_loss
-from ..shipped import find_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+# What a config must have for the one and for the other.
+TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+TESTING = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -31,7 +33,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
     """Train as the command line `argv` says."""
     prepare_mmseg()
     args = _train_parser(prog).parse_args(argv)
-    cfg = _load(args)
+    cfg = _load(args, TRAINING)
     from .options import apply_train_options
     from .preflight import check_data_sets, check_save_best, prepare_launcher
 
@@ -50,7 +52,7 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
     """Evaluate a checkpoint as the command line `argv` says."""
     prepare_mmseg()
     args = _test_parser(prog).parse_args(argv)
-    cfg = _load(args)
+    cfg = _load(args, TESTING)
     from .options import apply_test_options
     from .preflight import prepare_launcher
 
@@ -101,15 +103,14 @@ def leave_apple_gpu() -> None:
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the config and what changes it."""
-    from mmengine.config import DictAction
-
     parser.add_argument('config', help='a file, or a path in the shipped tree')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
-        help='change settings of the config, e.g. train_cfg.max_iters=100',
+        help='change settings of the config, for example train_cfg.max_iters=100; '
+        'put a value that has spaces in quotation marks',
     )
 
 
@@ -166,23 +167,21 @@ def _test_parser(prog: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def load_config(args: argparse.Namespace) -> tuple[Path, Config]:
-    """The config file that `add_config_arguments` asked for, and what it says."""
-    from mmengine.config import Config
+def load_config(
+    args: argparse.Namespace, needs: Collection[str] = ('model',)
+) -> tuple[Path, Config]:
+    """The config file that `add_config_arguments` asked for, and what it says.
+
+    Where it cannot be read, or lacks a part of `needs`, the process ends with why.
+    """
+    from .reading import read_config
 
     with errors_as_sentence():
-        path = find_config(args.config)
-    cfg = Config.fromfile(path)
-    if getattr(args, 'loss', None):
-        with errors_as_sentence():
-            use_loss(cfg, args.loss)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    return path, cfg
+        return read_config(args, needs)
 
 
-def _load(args: argparse.Namespace) -> Config:
-    path, cfg = load_config(args)
+def _load(args: argparse.Namespace, needs: Collection[str]) -> Config:
+    path, cfg = load_config(args, needs)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir

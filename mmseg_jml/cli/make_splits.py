@@ -28,7 +28,7 @@ def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> i
     """Split a config's training pictures; the exit status."""
     prepare_mmseg()
     args = _parse(argv, prog)
-    _, cfg = load_config(args)
+    _, cfg = load_config(args, needs=())
     from mmengine.registry import init_default_scope
 
     init_default_scope(cfg.get('default_scope') or 'mmseg')

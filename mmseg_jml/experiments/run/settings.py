@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from ...config_options import read_value
 from ...loss_fragment import use_loss
 from ...shipped import find_config
 
@@ -127,12 +128,12 @@ def option(key: str, value: Any) -> str:
     ('train_cfg.max_iters=10', 'model.sizes=[1,2]')
 
     Raises:
-        ValueError: MMEngine would read something else.
+        ValueError: The command would read something else.
     """
     text = _text(value)
     try:
-        read = DictAction._parse_iterable(text)
-    except AssertionError as error:  # brackets that do not match
+        read = read_value(text)
+    except ValueError as error:  # brackets that do not match
         read = error
     # YAML leaves 1e-3 a word.
     if read != value and not (isinstance(value, str) and type(read) in (int, float)):

@@ -1,0 +1,113 @@
+"""`--cfg-options KEY=VALUE`: MMEngine's syntax, in which a value keeps its spaces.
+
+MMEngine's own `DictAction` deletes every space, so that `data_root=/tmp/my data` reads
+the folder `/tmp/mydata`. It also has to be imported, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+QUOTES = '\'"'
+CLOSING = {'(': ')', '[': ']'}
+CONSTANTS = {'true': True, 'false': False}
+
+
+class ConfigOptions(argparse.Action):
+    """Collect words KEY=VALUE in one dictionary, over several uses of the flag."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the words to the namespace, or end with a sentence about a wrong one."""
+        found = dict(getattr(namespace, self.dest, None) or {})
+        for word in values or ():
+            key, equals, text = word.partition('=')
+            if not (key.strip() and equals):
+                parser.error(_no_pair(word, option_string))
+            try:
+                found[key.strip()] = read_value(text)
+            except ValueError as error:
+                parser.error(f'{option_string} {key}: {error}')
+        setattr(namespace, self.dest, found)
+
+
+def _no_pair(word: str, flag: str | None) -> str:
+    return (
+        f'{flag} takes words of the form KEY=VALUE, got {word!r}. Write it without '
+        f'spaces around the equals sign, put a value that has spaces in quotation '
+        f'marks, and give the config and other arguments before {flag}.'
+    )
+
+
+def read_value(text: str) -> Any:
+    """The value of an option: a number, True, False, None, a list, a tuple or a string.
+
+    Commas separate the elements of a list, and so do brackets, which may be nested.
+    Spaces around an element do not count, and spaces inside it are kept.
+
+    >>> read_value('/tmp/my data'), read_value('car, traffic light')
+    ('/tmp/my data', ['car', 'traffic light'])
+    >>> read_value('[(1, 0.5), None, "a"]')
+    [(1, 0.5), None, 'a']
+
+    Raises:
+        ValueError: A bracket of a list is not closed, or closed by one of another kind.
+    """
+    # A quotation mark never makes a number a string, and may stand at one end alone.
+    inner = text.strip().strip(QUOTES)
+    bare = inner.strip()
+    if bare[:1] in CLOSING and bare.endswith(CLOSING[bare[0]]) and _is_one(bare):
+        values = [read_value(each) for each in _elements(bare[1:-1])]
+        return tuple(values) if bare[0] == '(' else values
+    if ',' in bare:
+        return [read_value(each) for each in _elements(bare)]
+    return _scalar(inner)
+
+
+def _is_one(text: str) -> bool:
+    """Whether the bracket that opens a text is closed at its end: not in '(1),(2)'."""
+    depths = [depth for _, depth in _depths(text)]
+    return 0 not in depths[:-1]
+
+
+def _elements(text: str) -> list[str]:
+    """The parts between the commas that stand outside of brackets."""
+    commas = [i for i, depth in _depths(text) if text[i] == ',' and depth == 0]
+    ends = [*commas, len(text)]
+    starts = [0, *(comma + 1 for comma in commas)]
+    parts = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    return parts if parts[-1].strip() else parts[:-1]  # a comma may end a list
+
+
+def _depths(text: str) -> Iterator[tuple[int, int]]:
+    """Each character's index, and how many brackets are open after it."""
+    expected: list[str] = []
+    for index, character in enumerate(text):
+        if character in CLOSING:
+            expected.append(CLOSING[character])
+        elif character in CLOSING.values() and (
+            not expected or expected.pop() != character
+        ):
+            break
+        yield index, len(expected)
+    else:
+        if not expected:
+            return
+    raise ValueError(f'the brackets of {text!r} do not match')
+
+
+def _scalar(text: str) -> Any:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    bare = text.strip()
+    return None if bare == 'None' else CONSTANTS.get(bare.lower(), text)
