@@ -28,11 +28,14 @@ EXTRAS = {
     ],
     # `python -m mmseg_jml benchmark PLAN --slurm PARTITION`
     'slurm': ['submitit'],
+    # Checkpoints in this format are read with it.
+    'safetensors': ['safetensors'],
     'tests': [
         'hypothesis',
         'import-linter',
         'pytest>=8',
         'pytest-xdist',
+        'safetensors',
         'scipy',
         'setuptools>=70.1',
         'submitit',

@@ -53,6 +53,7 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint of MMEngine's or plain weights; nothing in it is executed.
 
     Besides tensors it may hold what MMEngine logs: `HistoryBuffer` and NumPy's numbers.
+    A file of safetensors is read with that library.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -61,6 +62,8 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint {filename!r}')
+    if path.suffix == '.safetensors':
+        return _load_safetensors(path, map_location)
     distrust = _distrusts()
     _allow_what_is_harmless()  # MMEngine may have withdrawn it
     try:
@@ -81,6 +84,22 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
         # writes it: the config is saved as `cfg`.
         loaded['meta'].pop('config', None)
     return loaded
+
+
+def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise CheckpointError(
+            f'checkpoint {path} can be read once the library safetensors is there: '
+            'pip install safetensors'
+        ) from error
+    try:
+        return load_file(path, device=str(map_location or 'cpu'))
+    except Exception as error:  # its own kinds of errors, on files that are damaged
+        raise CheckpointError(
+            f'checkpoint {path} cannot be read; is it whole? {error}'
+        ) from error
 
 
 def _distrusts() -> bool:

@@ -32,16 +32,17 @@ def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> in
     prepare_mmseg()
     args = _parser(prog).parse_args(argv)
     path, cfg = load_config(args)
-    from mmengine.runner import CheckpointLoader, save_checkpoint
+    from mmengine.runner import save_checkpoint
 
+    from ..weights import read_weights
     from .options import require_file
 
     with errors_as_sentence():
         require_file(args.checkpoint, '`checkpoint`')
-        loaded = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu')
-        state = model_state(loaded.get('state_dict', loaded), args.model)
+        loaded = read_weights(args.checkpoint)
+        state = model_state(loaded.state, args.model)
         check_fits(cfg, state, f'{args.checkpoint} and {path}')
-        meta = {k: v for k, v in loaded.get('meta', {}).items() if k in KEPT}
+        meta = {k: v for k, v in loaded.meta.items() if k in KEPT}
         with whole_file(args.out) as temporary:
             save_checkpoint({'meta': meta, 'state_dict': state}, str(temporary))
     print(f'{args.out}: the {args.model} model of {args.checkpoint}')
@@ -95,7 +96,8 @@ def check_fits(cfg: Config, state: Mapping[str, Tensor], which: str) -> None:
     from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
-    from ..segmentors.teacher import differences, without_pretraining
+    from ..segmentors.teacher import without_pretraining
+    from ..weights import differences
 
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     model = MODELS.build(without_pretraining(copy.deepcopy(cfg.model)))

@@ -44,7 +44,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
             check_data_sets(cfg)
         prepare_launcher(cfg)
     with errors_as_sentence((UnreadableError,)):
-        _runner(cfg).train()
+        _runner(cfg, exact=False).train()
     _leave_process_group()
 
 
@@ -53,14 +53,17 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
     prepare_mmseg()
     args = _test_parser(prog).parse_args(argv)
     cfg = _load(args, TESTING)
-    from .options import apply_test_options
+    from .loading import check_weights
+    from .options import apply_test_options, require_file
     from .preflight import prepare_launcher
 
     with errors_as_sentence():
+        require_file(args.checkpoint, '`checkpoint`')
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
+        check_weights(cfg, args.checkpoint)  # before the runner makes the work dir
     with errors_as_sentence((UnreadableError,)):
-        _runner(cfg).test()
+        _runner(cfg, exact=True).test()
     _leave_process_group()
 
 
@@ -201,14 +204,16 @@ def _is_first_process() -> bool:
     return rank == '0'
 
 
-def _runner(cfg: Config) -> Runner:
+def _runner(cfg: Config, *, exact: bool) -> Runner:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
     from ..hooks.broken_files import BrokenFilesHook
+    from ..hooks.weights import WeightsHook
 
     runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
     runner.register_hook(BrokenFilesHook())
+    runner.register_hook(WeightsHook(exact=exact))
     return runner
 
 

@@ -44,16 +44,18 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
     prepare_mmseg()
     args = _parser(prog).parse_args(argv)
     _, cfg = load_config(args)
+    from .loading import load_model
     from .options import require_file
 
     with errors_as_sentence():
         require_file(args.checkpoint, '`checkpoint`')
         pictures = find_pictures(args.folder, args.out)
-        claim_folder(args.out, origin(cfg, args.checkpoint, args.format))
         transform = reading_pipeline(cfg)
+        model = load_model(cfg, args.checkpoint)  # before the folder is claimed
+        claim_folder(args.out, origin(cfg, args.checkpoint, args.format))
     todo = [name for name in pictures if not is_done(args.out, name, args.format)]
     with errors_as_sentence((UnreadableError,)):
-        failed = _predict_all(cfg, args, todo, transform) if todo else {}
+        failed = _predict_all(model, args, todo, transform) if todo else {}
     for name, reason in failed.items():
         print(f'error: {args.folder / name} is not readable: {reason}', file=sys.stderr)
     print(
@@ -177,20 +179,14 @@ def reading_pipeline(cfg: Config) -> Callable[[dict], dict]:
 
 
 def _predict_all(
-    cfg: Config,
+    model: Any,
     args: argparse.Namespace,
     todo: Sequence[Path],
     transform: Callable[[dict], dict],
 ) -> dict[Path, str]:
     """Write the maps of every picture; return why some could not be read."""
-    from mmengine.device import get_device
-    from mmengine.model import revert_sync_batchnorm
     from mmengine.utils import track_iter_progress
-    from mmseg.apis import init_model
 
-    model = init_model(cfg, args.checkpoint, device=get_device())
-    if get_device() == 'cpu':
-        model = revert_sync_batchnorm(model)
     failed = {}
     for name in track_iter_progress(todo):
         info = {'img_path': str(args.folder / name), 'seg_fields': []}

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import METRICS
 from mmengine.runner import Runner
 from mmengine.utils import track_iter_progress
-from mmseg.apis import init_model
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -29,6 +26,7 @@ from ..functional.scaling import (
     fit_vector_scaling,
     scale_logits,
 )
+from .loading import load_model
 from .options import metrics_of
 
 BEFORE = 'before'
@@ -103,14 +101,12 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
 
     Raises:
         ValueError: The config has no such split.
+        CheckpointError: The checkpoint does not fit.
     """
     loader = cfg.get(f'{split}_dataloader')
     if loader is None:
         raise ValueError(f'the config has no `{split}_dataloader`')
-    device = get_device()
-    model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
-    if device == 'cpu':
-        model = revert_sync_batchnorm(model)
+    model = load_model(cfg, checkpoint)
     metric: dict[str, Any] = {'type': 'CalibrationMetric'}
     for found in metrics_of(cfg, split):
         if found.get('type') == metric['type']:

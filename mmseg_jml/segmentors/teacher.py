@@ -14,8 +14,8 @@ from mmseg.models import BaseSegmentor, SegDataPreProcessor
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoints import load_weights
 from ..shipped import find_config
+from ..weights import load_exactly, read_weights
 
 
 class Teacher:
@@ -77,7 +77,8 @@ class Teacher:
                 f"`teacher` must have the student's {student.out_channels} classes "
                 f'(output channels), got {model.out_channels}'
             )
-        load_exactly(model, self.checkpoint)
+        found = read_weights(self.checkpoint)
+        load_exactly(model, found.state, self.checkpoint, 'teacher_checkpoint')
         self.scaling = rescaling(student.data_preprocessor, model.data_preprocessor)
         self.model = model.requires_grad_(False).eval()
         return self.model
@@ -158,46 +159,6 @@ def without_pretraining(config: Any) -> Any:
         else:
             config[key] = without_pretraining(config[key])
     return config
-
-
-def load_exactly(model: nn.Module, checkpoint: str) -> None:
-    """Load weights that fit key for key, but for an auxiliary head.
-
-    Raises:
-        ValueError: keys are missing, unknown or of another shape.
-    """
-    loaded = load_weights(checkpoint)
-    given = {
-        key.removeprefix('module.'): value
-        for key, value in loaded.get('state_dict', loaded).items()
-    }
-    given = {k: v for k, v in given.items() if not k.startswith('auxiliary_head.')}
-    problems = differences(model.state_dict(), given)
-    if problems:
-        raise ValueError(
-            f'`teacher_checkpoint` {checkpoint!r} is not of the `teacher`:{problems}'
-        )
-    model.load_state_dict(given)
-
-
-def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    """How the keys and shapes of a checkpoint differ from a model's, '' for not."""
-    shapes = [
-        f'{key} {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
-        for key in own
-        if key in given and given[key].shape != own[key].shape
-    ]
-    problems = {
-        'the model has and the checkpoint lacks': [k for k in own if k not in given],
-        'the checkpoint has and the model lacks': [k for k in given if k not in own],
-        'have another shape in the checkpoint': shapes,
-    }
-    return ''.join(
-        f'\n  {len(keys)} keys {problem}: {", ".join(keys[:4])}'
-        + (', ...' if len(keys) > 4 else '')
-        for problem, keys in problems.items()
-        if keys
-    )
 
 
 def rescaling(
