@@ -39,7 +39,7 @@ commands:
   teacher-report CONFIG CHECKPOINT ...
                               measure a model as a teacher, and how soft it is
   check-dataset CONFIG ...    read all pictures and masks of a config, say what is wrong
-  make-splits CONFIG ...      choose which training pictures keep their labels
+  make-splits CONFIG ...      choose which training images keep their labels, or k folds
   export CONFIG CHECKPOINT OUT ...
                               one model of a semi-supervised checkpoint, as a plain one
   benchmark PLAN ...          train and test the cells of a plan, and report

@@ -1,4 +1,8 @@
-"""Write the lists of a semi-supervised training: what `tools/make_splits.py` runs."""
+"""Write lists of images: what `tools/make_splits.py` runs.
+
+They are either the labelled and unlabelled images of a semi-supervised training, or
+the training and validation images of each of several folds.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from mmengine.dataset import BaseDataset
 
     from ..datasets.splits import Counted
+
+Lists = dict[str, list[str]]  # the names of the images by the list's path
 
 FRACTIONS = ('1/2', '1/4', '1/8', '1/16')
 
@@ -44,11 +50,25 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
         prog=prog,
         description='Choose which training pictures of a config keep their labels: '
         'OUT_DIR/1_8/labelled.txt and unlabelled.txt, and so on, each fraction within '
-        'the larger ones.',
+        'the larger ones. With --folds, share them out for cross-validation instead: '
+        'OUT_DIR/fold0_train.txt and fold0_val.txt, and so on.',
     )
     add_config_arguments(parser)
     parser.add_argument(
         '--fractions', nargs='+', default=FRACTIONS, metavar='1/N', help='default: all'
+    )
+    parser.add_argument(
+        '--folds',
+        type=int,
+        metavar='K',
+        help='write the lists of K folds; each image is validated on in one of them',
+    )
+    parser.add_argument(
+        '--groups',
+        metavar='RULE',
+        help='never part the images of a group; the rule is `folder`, for the '
+        'subfolder of an image, or a regular expression for the beginning of its name '
+        "such as 'patient[0-9]+'",
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
@@ -57,7 +77,9 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
         help="keep the classes' shares of the pixels, as far as that can be",
     )
     parser.add_argument(
-        '--out-dir', type=Path, help='default: splits in the data set (`data_root`)'
+        '--out-dir',
+        type=Path,
+        help='default: splits, or folds, in the data set (`data_root`)',
     )
     parser.add_argument(
         '--force', action='store_true', help='overwrite lists that differ'
@@ -67,41 +89,115 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
 
 
 def _run(cfg: Config, args: argparse.Namespace) -> None:
-    from ..datasets.splits import (
-        count_pictures,
-        differing_lists,
-        split_order,
-        split_sizes,
-        write_split,
-    )
+    from ..datasets.groups import groups_of
+    from ..datasets.splits import count_pictures, split_sizes
     from ..files import write_whole
 
     dataset = training_set(cfg)
     fractions = [_fraction(text) for text in args.fractions]
-    sizes = split_sizes(len(dataset), fractions)
+    if args.folds is None:  # refused before the masks are read
+        split_sizes(len(dataset), fractions)
     counted = count_pictures(dataset, workers=args.workers)
-    order = split_order(
+    groups = groups_of(counted.ids, args.groups) if args.groups else counted.ids
+    out_dir = args.out_dir or Path(dataset.data_root or '.') / (
+        'splits' if args.folds is None else 'folds'
+    )
+    if args.folds is None:
+        lists, text = _fractions(counted, groups, fractions, args)
+    else:
+        lists, text = _folds(counted, groups, args)
+    _write({out_dir / name: ids for name, ids in lists.items()}, args.force)
+    name = 'splits.md' if args.folds is None else 'folds.md'
+    write_whole(out_dir / name, text.encode())
+    print(f'{text}\nThe lists are in {out_dir}')
+
+
+def _fractions(
+    counted: Counted,
+    groups: Sequence[str],
+    fractions: Sequence[Fraction],
+    args: argparse.Namespace,
+) -> tuple[Lists, str]:
+    """The labelled and unlabelled images of each fraction, and the report."""
+    from ..datasets.check import SPLIT_LISTS
+    from ..datasets.splits import grouped_order, split_sizes
+
+    wanted = split_sizes(len(counted.ids), fractions)
+    order, ends = grouped_order(
         counted.pixels,
+        groups,
         seed=args.seed,
         class_balanced=args.class_balanced,
-        most=max(sizes.values()),
+        most=max(wanted.values()),
     )
-    out_dir = args.out_dir or Path(dataset.data_root or '.') / 'splits'
-    ids = [counted.ids[index] for index in order]
-    splits = {out_dir / _folder(f): (ids[:n], ids[n:]) for f, n in sizes.items()}
-    differing = [
-        path for f, lists in splits.items() for path in differing_lists(f, *lists)
-    ]
-    if differing and not args.force:
-        raise FileExistsError(
-            f'nothing written: {differing[0]} is there with other pictures, as made '
-            f'with another seed; choose another --out-dir, or overwrite with --force'
+    # Whole groups, until there are as many images as the fraction asks for.
+    sizes = {f: int(ends[ends >= size][0]) for f, size in wanted.items()}
+    whole = [str(fraction) for fraction, size in sizes.items() if size == len(order)]
+    if whole:
+        raise ValueError(
+            f'`groups` must leave one without labels, but {", ".join(whole)} needs '
+            f'all {len(ends)} of them'
         )
-    for folder, lists in splits.items():
-        write_split(folder, *lists)
-    text = _report(counted, order, sizes, args)
-    write_whole(out_dir / 'splits.md', text.encode())
-    print(f'{text}\nThe lists are in {out_dir}')
+    ids = [counted.ids[index] for index in order]
+    lists = {
+        f'{_folder(f)}/{name}': part
+        for f, n in sizes.items()
+        for name, part in zip(SPLIT_LISTS, (ids[:n], ids[n:]), strict=True)
+    }
+    kind = 'class-balanced' if args.class_balanced else 'random'
+    parts = {str(f): order[:n] for f, n in sizes.items()}
+    table = _table(counted, {'all': order, **parts}, 'labelled pictures')
+    return lists, f'Seed {args.seed}, {kind}{_rule(args, groups)}\n\n{table}'
+
+
+def _folds(
+    counted: Counted, groups: Sequence[str], args: argparse.Namespace
+) -> tuple[Lists, str]:
+    """The training and validation images of each fold, and the report."""
+    from ..datasets.groups import deal
+
+    if args.folds < 2:
+        raise ValueError(f'`--folds` must be at least 2, got {args.folds}')
+    if args.class_balanced:
+        raise ValueError('`--class-balanced` is for fractions, not for `--folds`')
+    parts = deal(groups, [1] * args.folds, seed=args.seed)
+    lists: Lists = {}
+    for fold, part in enumerate(parts):
+        held = set(part)
+        lists[f'fold{fold}_val.txt'] = [counted.ids[i] for i in part]
+        lists[f'fold{fold}_train.txt'] = [
+            name for i, name in enumerate(counted.ids) if i not in held
+        ]
+    everything = list(range(len(counted.ids)))
+    columns = {f'fold {fold}': part for fold, part in enumerate(parts)}
+    table = _table(counted, {'all': everything, **columns}, 'validation images')
+    return (
+        lists,
+        f'Seed {args.seed}, {args.folds} folds{_rule(args, groups)}\n\n{table}',
+    )
+
+
+def _write(lists: dict[Path, list[str]], force: bool) -> None:
+    """Write lists, each sorted; none where one is there with other images."""
+    from ..datasets.convert import write_list
+
+    for path, ids in lists.items():
+        if force or not path.exists():
+            continue
+        if path.read_text('utf-8').split('\n') != [*sorted(ids), '']:
+            raise FileExistsError(
+                f'nothing written: {path} is there with other pictures, as made '
+                f'with another seed; choose another --out-dir, or overwrite with '
+                f'--force'
+            )
+    for path, ids in lists.items():
+        write_list(path, sorted(ids))
+
+
+def _rule(args: argparse.Namespace, groups: Sequence[str]) -> str:
+    if not args.groups:
+        return ''
+    return f', {len(set(groups))} groups by `{args.groups}`, each kept whole'
 
 
 def training_set(cfg: Config) -> BaseDataset:
@@ -137,21 +233,12 @@ def _folder(fraction: Fraction) -> str:
     return f'{fraction.numerator}_{fraction.denominator}'
 
 
-def _report(
-    counted: Counted,
-    order: Sequence[int],
-    sizes: dict[Fraction, int],
-    args: argparse.Namespace,
-) -> str:
-    """How many pictures each split labels, and the classes' shares of its pixels."""
-    numbers = [len(order), *sizes.values()]
-    totals = [counted.pixels[order[:number]].sum(0) for number in numbers]
-    kind = 'class-balanced' if args.class_balanced else 'random'
-    head = ['class, % of pixels', 'all', *map(str, sizes)]
-    rows = [head, ['---', *['--:'] * len(numbers)]]
+def _table(counted: Counted, columns: dict[str, Sequence[int]], number: str) -> str:
+    """The classes' shares of the pixels of some images, and how many these are."""
+    totals = [counted.pixels[list(chosen)].sum(0) for chosen in columns.values()]
+    rows = [['class, % of pixels', *columns], ['---', *['--:'] * len(columns)]]
     for index, name in enumerate(counted.classes):
         shares = [100 * total[index] / max(1, total.sum()) for total in totals]
         rows.append([name, *(f'{share:.3f}' for share in shares)])
-    rows.append(['labelled pictures', *map(str, numbers)])
-    table = ''.join(f'| {" | ".join(row)} |\n' for row in rows)
-    return f'Seed {args.seed}, {kind}\n\n{table}'
+    rows.append([number, *(str(len(chosen)) for chosen in columns.values())])
+    return ''.join(f'| {" | ".join(row)} |\n' for row in rows)

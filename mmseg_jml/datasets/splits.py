@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from .check import SPLIT_LISTS, target_of
-from .convert import write_list
+from .check import target_of
 from .pairs import Target, class_of_ids, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 
@@ -149,22 +148,27 @@ def split_order(
     return np.array(chosen + left)
 
 
-def write_split(
-    folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
-) -> None:
-    """Write the two lists of a split, each sorted, each there whole or not at all."""
-    for name, ids in zip(SPLIT_LISTS, (labelled, unlabelled), strict=True):
-        write_list(folder / name, sorted(ids))
+def grouped_order(
+    pixels: np.ndarray,
+    groups: Sequence[str],
+    *,
+    seed: int = 0,
+    class_balanced: bool = False,
+    most: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`split_order` of whole groups, and where in it each group ends.
 
+    Returns:
+        (n,) the pictures' indices, and (g,) the number of pictures up to the end of
+        each group.
 
-def differing_lists(
-    folder: Path, labelled: Sequence[str], unlabelled: Sequence[str]
-) -> list[str]:
-    """The lists already in a folder that are not those that would be written."""
-    wanted = zip(SPLIT_LISTS, (labelled, unlabelled), strict=True)
-    return [
-        str(folder / name)
-        for name, ids in wanted
-        if (folder / name).exists()
-        and (folder / name).read_text('utf-8').split('\n') != [*sorted(ids), '']
-    ]
+    >>> order, ends = grouped_order(np.ones((3, 1)), ['a', 'b', 'a'])
+    >>> sorted(order.tolist()), ends[-1]
+    ([0, 1, 2], np.int64(3))
+    """
+    names, members = np.unique(np.array(groups, dtype=object), return_inverse=True)
+    totals = np.zeros((len(names), pixels.shape[1]), dtype=pixels.dtype)
+    np.add.at(totals, members, pixels)
+    order = split_order(totals, seed=seed, class_balanced=class_balanced, most=most)
+    parts = [np.flatnonzero(members == group) for group in order]
+    return np.concatenate(parts), np.cumsum([len(part) for part in parts])

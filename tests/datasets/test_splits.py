@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from mmseg_jml.datasets.splits import (
     count_pictures,
-    differing_lists,
+    grouped_order,
     split_order,
     split_sizes,
-    write_split,
 )
 from tests.datasets.semi_cases import CLASSES, SIZE, plain, write_pictures
 
@@ -112,13 +111,19 @@ def test_a_bad_mask_is_refused_by_path(tmp_path):
         count_pictures(plain(tmp_path), workers=1)
 
 
-def test_lists_are_sorted_and_told_from_others(tmp_path):
-    lists = ['b', 'a'], ['d', 'c']
-    assert differing_lists(tmp_path, *lists) == []
-    write_split(tmp_path, *lists)
-    assert (tmp_path / 'labelled.txt').read_text() == 'a\nb\n'
-    assert (tmp_path / 'unlabelled.txt').read_text() == 'c\nd\n'
-    assert differing_lists(tmp_path, *lists) == []
-    assert differing_lists(tmp_path, ['a', 'b'], ['d']) == [
-        str(tmp_path / 'unlabelled.txt')
-    ]
+def test_pictures_that_are_their_own_groups_have_the_order_of_no_groups():
+    pixels, names = skewed(60), [f'{i:03}' for i in range(60)]
+    order, ends = grouped_order(pixels, names, seed=4, class_balanced=True, most=30)
+    plain = split_order(pixels, seed=4, class_balanced=True, most=30)
+    assert order.tolist() == plain.tolist()
+    assert ends.tolist() == list(range(1, 61))
+
+
+@given(seed=st.integers(0, 99), number=st.integers(1, 12))
+@settings(max_examples=15, deadline=None)
+def test_the_order_of_groups_keeps_each_together(seed, number):
+    groups = [str(i % number) for i in range(60)]
+    order, ends = grouped_order(skewed(60), groups, seed=seed)
+    found = [{groups[i] for i in part} for part in np.split(order, ends[:-1])]
+    assert sorted(order.tolist()) == list(range(60))
+    assert sorted(map(len, found)) == [1] * number

@@ -139,3 +139,71 @@ def test_pictures_that_are_no_files_are_refused(tmp_path):
         SystemExit, match=r'the picture synthetic-shapes:.* cannot be li'
     ):
         run(path)
+
+
+def folds(folder, number, split):
+    return [
+        (folder / 'folds' / f'fold{i}_{split}.txt').read_text().splitlines()
+        for i in range(number)
+    ]
+
+
+def test_every_picture_is_validated_on_in_one_fold_and_trained_on_in_the_others(
+    config, folder
+):
+    assert run(config, '--folds', 3) == 0
+    everything = [f'{i:03}' for i in range(NUMBER)]
+    train, val = folds(folder, 3, 'train'), folds(folder, 3, 'val')
+    assert sorted(name for held in val for name in held) == everything
+    assert sorted(map(len, val)) == [13, 13, 14]
+    for trained, held in zip(train, val, strict=True):
+        assert sorted(trained + held) == everything
+        assert trained == sorted(trained)
+
+
+def test_no_fold_parts_a_group(config, folder):
+    run(config, '--folds', 3, '--groups', '[0-9]{2}')  # 000 to 009 are one group
+    val = folds(folder, 3, 'val')
+    held = [{name[:2] for name in names} for names in val]
+    assert sorted(map(len, held)) == [1, 1, 2]
+    assert set.union(*held) == {'00', '01', '02', '03'}
+    text = (folder / 'folds' / 'folds.md').read_text()
+    assert text.startswith('Seed 0, 3 folds, 4 groups by `[0-9]{2}`, each kept whole')
+
+
+def test_folds_are_those_of_their_seed(config, folder):
+    run(config, '--folds', 2)
+    before = folds(folder, 2, 'val')
+    run(config, '--folds', 2)
+    assert folds(folder, 2, 'val') == before
+    with pytest.raises(SystemExit, match='nothing written'):
+        run(config, '--folds', 2, '--seed', 1)
+    assert folds(folder, 2, 'val') == before
+
+
+def test_a_fraction_labels_whole_groups(config, folder):
+    run(config, '--fractions', '1/4', '1/3', '--groups', '[0-9]{2}')
+    assert [len(part) for part in lists(folder, '1_4')] == [10, 30]
+    labelled, unlabelled = lists(folder, '1_3')  # 14 pictures make two groups of ten
+    assert [len(labelled), len(unlabelled)] == [20, 20]
+    assert {name[:2] for name in labelled}.isdisjoint(n[:2] for n in unlabelled)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--folds', 1], '`--folds` must be at least 2, got 1'),
+        (['--folds', 5, '--groups', '[0-9]{2}'], '5 parts need .*, and there are 4'),
+        (['--folds', 2, '--groups', 'x'], "'x' does not match 000, 001"),
+        (['--folds', 2, '--groups', '('], "a regular expression, got '\\('"),
+        (['--folds', 2, '--class-balanced'], 'is for fractions'),
+        (['--fractions', '5/6', '--groups', '[0-9]{2}'], '5/6 needs all 4 of them'),
+    ],
+)
+def test_folds_and_groups_that_cannot_be_are_refused_in_a_sentence(
+    config, folder, options, message
+):
+    with pytest.raises(SystemExit, match=f'error: .*{message}'):
+        run(config, *options)
+    assert not (folder / 'splits').exists()
+    assert not (folder / 'folds').exists()
