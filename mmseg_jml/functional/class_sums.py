@@ -98,7 +98,8 @@ class _ClassSums(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, pass_: Pass) -> tuple[Any, ...]:
         ctx.set_materialize_grads(False)
         ctx.pass_ = pass_
-        ctx.save_for_backward(logits)
+        # All that backward reads: a change in place before it is an error of torch's.
+        ctx.save_for_backward(logits, *pass_.tensors())
         buffer = torch.empty_like(logits) if pass_.keep else None
         ctx.buffer = buffer
         images = [_Sums(pass_, image) for image in range(len(logits))]
@@ -119,7 +120,7 @@ class _ClassSums(torch.autograd.Function):
             )
         if all(grad is None for grad in grads[:3]):
             return None, None
-        (logits,) = ctx.saved_tensors
+        logits, *_ = ctx.saved_tensors  # raises where one was changed in place
         buffer, ctx.buffer = ctx.buffer, None
         with torch.autocast(logits.device.type, enabled=False):
             return _backward(ctx.pass_, logits, buffer, *grads[:3]), None

@@ -42,6 +42,12 @@ class Pass:
         self.dense = not self.sparse or any(t.label is None for t in self.targets)
         self.columns: dict[Any, Tensor | None] = {}  # the smoothed ones of each chunk
 
+    def tensors(self) -> list[Tensor]:
+        """The tensors that both directions read, but the logits."""
+        names = ('label', 'probs', 'logits', 'epsilon', 'class_weight')
+        found = [getattr(target, name) for target in self.targets for name in names]
+        return [each for each in (self.weight, *found) if each is not None]
+
     def parts(self, logits: Tensor) -> list[slice]:
         """The pixels of an image that are worked on together."""
         _, num_classes, pixels = logits.shape

@@ -1,17 +1,19 @@
 """Several losses of one head that share their target."""
 
+import copy
 import functools
+import inspect
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, read_batch, refuse_per_pixel
 from .options import build_label_smoothing, check_loss_name
+from .turns import Step, Turn, taking
 
 
 @MODELS.register_module
@@ -19,9 +21,13 @@ class CompoundLoss(nn.ModuleList):
     """Losses on one target, logged each by its name.
 
     As the `loss_decode` of a head (a dict) it is a list of losses, and the head calls
-    and logs one after the other; the first call computes all of them and the others
-    are handed their results. Inside a list of losses, or called directly, it is one
-    loss: the sum of its parts.
+    and logs one after the other. The first call to one of ours computes all of ours,
+    and the others are handed their results. Inside a list of losses, or called
+    directly, it is one loss: the sum of its parts.
+
+    It is an `nn.ModuleList`: whoever iterates, indexes or slices it gets the losses
+    themselves, and an option that is set on one of them, such as `loss_weight`, is used
+    from the next call on. A part that is added later keeps its own `label_smoothing`.
 
     Args:
         losses: configs (or modules) of the parts. Those of MMSegmentation are welcome;
@@ -30,6 +36,7 @@ class CompoundLoss(nn.ModuleList):
             which must then be ours and have none of their own.
         loss_name: the key when it is one loss; must contain 'loss'.
 
+    >>> import torch
     >>> ce = dict(type='SoftCrossEntropyLoss', loss_weight=0.25)
     >>> jml = dict(type='JaccardMetricLoss', loss_weight=0.75)
     >>> loss = CompoundLoss(losses=[ce, jml])
@@ -37,6 +44,8 @@ class CompoundLoss(nn.ModuleList):
     >>> {part.loss_name: round(part(logits, label).item(), 3) for part in loss}
     {'loss_ce': 0.173, 'loss_jml': 0.353}
     """
+
+    loss_name: str = 'loss_compound'
 
     def __init__(
         self,
@@ -59,10 +68,22 @@ class CompoundLoss(nn.ModuleList):
         if transform is not None:
             self._share(transform)
 
-    __repr__ = nn.Module.__repr__  # the list's own walks the bound parts
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute.
+
+        Raises:
+            AttributeError: it is an option of the parts, which would not notice.
+        """
+        parts = () if hasattr(self, name) else vars(self).get('_modules', {}).values()
+        if any(name in inspect.signature(type(part)).parameters for part in parts):
+            raise AttributeError(
+                f'{type(self).__name__} has no option `{name}`; its parts have one. '
+                f'Set it on each part: `for part in loss: part.{name} = ...`'
+            )
+        super().__setattr__(name, value)
 
     def _share(self, transform: Any) -> None:
-        for loss in self._losses():
+        for loss in self:
             if not isinstance(loss, SoftLabelLoss):
                 raise ValueError(
                     '`label_smoothing` of CompoundLoss needs parts that take soft '
@@ -76,14 +97,38 @@ class CompoundLoss(nn.ModuleList):
                 )
             loss.label_smoothing = transform
 
-    def _losses(self) -> Iterator[nn.Module]:
-        return iter(self._modules.values())
-
     def __iter__(self) -> Iterator[nn.Module]:
-        """The parts, bound to one another for the calls of one step."""
-        step = _Step(self)
-        for index in range(len(self)):
-            yield _Part(step, index)  # type: ignore[misc]
+        """The parts; ours share one computation while a loop calls them in turn."""
+        places = dict(enumerate(self._modules.values()))
+        ours = {i: part for i, part in places.items() if self.is_shared(part)}
+        step = Step(ours, self.compute_all, self.compute_one)
+        for index, part in places.items():
+            if index in ours:
+                with taking(Turn(part, index, step.result)):
+                    yield part
+            else:
+                yield part
+
+    def __getitem__(self, index: Any) -> Any:
+        """A part; of a slice, a loss of its parts."""
+        if isinstance(index, slice):
+            return self._of(list(self)[index])
+        return super().__getitem__(index)
+
+    def __add__(self, other: Iterable[nn.Module]) -> 'CompoundLoss':
+        """A loss of these parts and of others."""
+        return self._of([*self, *other])
+
+    def _of(self, parts: Iterable[nn.Module]) -> 'CompoundLoss':
+        """A loss like this one, of other parts."""
+        made = copy.copy(self)
+        vars(made)['_modules'] = {}
+        made.extend(parts)
+        return made
+
+    def is_shared(self, part: nn.Module) -> bool:
+        """Whether a part is computed with others; the rest are called as they are."""
+        return isinstance(part, SoftLabelLoss)
 
     def forward(
         self,
@@ -96,7 +141,9 @@ class CompoundLoss(nn.ModuleList):
     ) -> Tensor:
         """The sum of the parts; arguments as of the parts."""
         refuse_per_pixel(type(self).__name__, avg_factor, reduction_override)
-        results = self.compute_all(logits, target, weight, ignore_index)
+        # MMSegmentation's losses take no None for an index.
+        own = {} if ignore_index is None else {'ignore_index': ignore_index}
+        results = [part(logits, target, weight=weight, **own) for part in self]
         return functools.reduce(operator.add, results)
 
     def compute_all(
@@ -105,107 +152,40 @@ class CompoundLoss(nn.ModuleList):
         target: Tensor,
         weight: Tensor | None = None,
         ignore_index: int | None = None,
-    ) -> list[Tensor]:
-        """The parts' losses in their order; parts that agree on the target share it."""
-        found = self.read_all(logits, target, weight, ignore_index)
-        pairs = [
-            (loss, each)
-            for loss, each in zip(self._losses(), found, strict=True)
-            if isinstance(loss, SoftLabelLoss) and isinstance(each, Batch)
-        ]
-        losses, batches = [loss for loss, _ in pairs], [batch for _, batch in pairs]
-        computed = iter(compute(losses, batches))
-        return [next(computed) if isinstance(each, Batch) else each for each in found]
+    ) -> dict[int, Tensor]:
+        """Our losses by their place; parts that agree on the target share it."""
+        read: dict[Any, Batch] = {}
+        losses: dict[int, SoftLabelLoss] = {}
+        batches = []
+        for index, loss in enumerate(self._modules.values()):
+            if not isinstance(loss, SoftLabelLoss):
+                continue
+            losses[index] = loss
+            options = loss.reading(ignore_index)
+            key = (self.is_taught(loss), *map(id, options.values()))
+            if key not in read:
+                read[key] = self.read(loss, logits, target, weight, options)
+            batches.append(read[key])
+        computed = compute(list(losses.values()), batches)
+        return dict(zip(losses, computed, strict=True))
 
-    def read_all(
+    def is_taught(self, part: nn.Module) -> bool:
+        """Whether a part is compared with a teacher, not with the label."""
+        return False
+
+    def read(
         self,
+        loss: SoftLabelLoss,
         logits: Tensor,
         target: Tensor,
         weight: Tensor | None,
-        ignore_index: int | None,
-    ) -> list[Batch | Tensor]:
-        """What each part of ours has to compute, and what the others computed."""
-        return read_parts(self._losses(), logits, target, weight, ignore_index)
+        options: dict[str, Any],
+    ) -> Batch:
+        """What one of our losses has to compute."""
+        return read_batch(logits, target, weight, **options)
 
     def compute_one(self, index: int, *inputs: Any) -> Tensor:
         """The loss of one part alone; `inputs` as of `compute_all`."""
-        return _call(self[index], *inputs)
-
-
-def read_parts(
-    losses: Iterable[nn.Module],
-    logits: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int | None,
-) -> list[Batch | Tensor]:
-    """For each loss of ours its batch, shared where they agree; else its value."""
-    found: list[Batch | Tensor] = []
-    read: dict[tuple[int, ...], Batch] = {}
-    for loss in losses:
-        if not isinstance(loss, SoftLabelLoss):
-            found.append(_call(loss, logits, target, weight, ignore_index))
-            continue
-        options = loss.reading(ignore_index)
-        key = tuple(map(id, options.values()))
-        if key not in read:
-            read[key] = read_batch(logits, target, weight, **options)
-        found.append(read[key])
-    return found
-
-
-def _call(
-    loss: nn.Module,
-    logits: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int | None,
-) -> Tensor:
-    """Call one loss as a head does; MMSegmentation's take no None for an index."""
-    own = {} if ignore_index is None else {'ignore_index': ignore_index}
-    value: Tensor = loss(logits, target, weight=weight, **own)
-    return value
-
-
-class _Step:
-    """The results of one step, computed at the first call, each handed over once."""
-
-    def __init__(self, compound: CompoundLoss) -> None:
-        self.compound = compound
-        self.inputs: tuple[Any, ...] | None = None
-        self.results: dict[int, Tensor] = {}
-
-    def result(self, index: int, *inputs: Any) -> Tensor:
-        seen = (*inputs, torch.is_grad_enabled())
-        if self.inputs is None:
-            self.inputs = seen
-            self.results = dict(enumerate(self.compound.compute_all(*inputs)))
-        same = all(a is b for a, b in zip(self.inputs, seen, strict=True))
-        if same and index in self.results:
-            return self.results.pop(index)
-        return self.compound.compute_one(index, *inputs)
-
-
-class _Part:
-    """One loss of a CompoundLoss as a head sees it."""
-
-    def __init__(self, step: _Step, index: int) -> None:
-        self.step = step
-        self.index = index
-
-    def __call__(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        ignore_index: int | None = None,
-        avg_factor: float | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        refuse_per_pixel(self.loss_name, avg_factor, reduction_override)
-        return self.step.result(self.index, logits, target, weight, ignore_index)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ('step', 'index'):  # not there yet in a copy
-            raise AttributeError(name)
-        return getattr(self.step.compound[self.index], name)
+        part: Any = self[index]
+        value: Tensor = type(part).forward(part, *inputs)
+        return value

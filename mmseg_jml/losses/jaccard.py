@@ -73,22 +73,36 @@ class JaccardMetricLoss(SoftLabelLoss):
             loss_weight=loss_weight,
             loss_name=loss_name,
         )
-        self.formula = JaccardFormula(
-            variant=variant,
-            active_classes=active_classes,
-            threshold=threshold,
-            reduction={'batch': 1.0} if reduction is None else reduction,
-            alpha=alpha,
-            beta=beta,
-            gamma=gamma,
-            log_loss=log_loss,
-            smooth=smooth,
-            sigmoid=use_sigmoid,
-        )
+        self.variant = variant
+        self.active_classes = active_classes
+        self.threshold = threshold
+        self.reduction = {'batch': 1.0} if reduction is None else reduction
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.log_loss = log_loss
+        self.smooth = smooth
         self.formula.check()
 
+    @property
+    def formula(self) -> JaccardFormula:
+        """The formula of the present options, which a hook may have changed."""
+        return JaccardFormula(
+            variant=self.variant,
+            active_classes=self.active_classes,
+            threshold=self.threshold,
+            reduction=self.reduction,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma=self.gamma,
+            log_loss=self.log_loss,
+            smooth=self.smooth,
+            sigmoid=self.use_sigmoid,
+        )
+
     def needs(self) -> frozenset[str]:
-        """The fields of `ClassSums` that the loss is made of."""
+        """The fields of `ClassSums` that the loss is made of; checks the options."""
+        self.formula.check()
         return self.formula.needs()
 
     def partials(self, sums: ClassSums) -> list[Tensor]:

@@ -1,17 +1,18 @@
 """The losses of a head that has a label and a teacher."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..functional.targets import IGNORE_INDEX, valid_mask
 from ..registry import MODELS
-from .base import SoftLabelLoss
+from .base import SoftLabelLoss, compute
 from .batch import Batch, read_teacher
-from .compound import CompoundLoss, read_parts
+from .compound import CompoundLoss
 from .distillation import TeacherLoss
+from .turns import Turn, taking
 
 
 class TaughtLoss(CompoundLoss):
@@ -45,7 +46,11 @@ class TaughtLoss(CompoundLoss):
                 '`distill_losses` must be at least one loss config, got '
                 f'{teacher_losses!r}'
             )
-        label_losses = _parts(loss_decode)
+        label_losses = (
+            list(loss_decode)
+            if isinstance(loss_decode, nn.ModuleList)
+            else [loss_decode]
+        )
         built = [MODELS.build(loss) for loss in teacher_losses]
         for loss in built:
             if not isinstance(loss, SoftLabelLoss | TeacherLoss):
@@ -61,9 +66,23 @@ class TaughtLoss(CompoundLoss):
                     f'no hard label, got {loss.label_smoothing!r}'
                 )
         super().__init__(losses=[*label_losses, *built])
-        self.label_losses = len(label_losses)
+        self.teacher_losses = built
         self.teacher_logits: Tensor | None = None
         self.asked = False
+
+    def __setitem__(self, index: int, part: nn.Module) -> None:
+        """Put a loss against the label in the place of another.
+
+        Raises:
+            ValueError: the one that is there is compared with the teacher.
+        """
+        if self.is_taught(self[index]):
+            raise ValueError(
+                f'the loss at place {index} is compared with the teacher and cannot be '
+                'replaced by assignment: give the loss that you want in '
+                '`distill_losses`'
+            )
+        super().__setitem__(index, part)
 
     @contextmanager
     def taught_by(self, teacher_logits: Tensor) -> Iterator[None]:
@@ -73,10 +92,13 @@ class TaughtLoss(CompoundLoss):
             RuntimeError: the head never asked for all its losses.
         """
         self.teacher_logits, self.asked = teacher_logits, False
-        try:
+        with ExitStack() as stack:
+            stack.callback(setattr, self, 'teacher_logits', None)
+            for index, part in enumerate(self._modules.values()):
+                if self.is_taught(part):
+                    turn = Turn(part, index, self.compute_one)
+                    stack.enter_context(taking(turn))
             yield
-        finally:
-            self.teacher_logits = None
         if not self.asked:
             raise RuntimeError(
                 'the head did not go through the list of its losses and its student '
@@ -84,51 +106,55 @@ class TaughtLoss(CompoundLoss):
                 '(DDRHead, PIDHead) cannot be distilled'
             )
 
-    def read_all(
+    def is_taught(self, part: nn.Module) -> bool:
+        """Whether a part is compared with the teacher."""
+        return any(part is each for each in self.teacher_losses)
+
+    def is_shared(self, part: nn.Module) -> bool:
+        """Whether a part is computed with others, or with the teacher's logits."""
+        return self.is_taught(part) or super().is_shared(part)
+
+    def compute_all(self, *inputs: Any) -> dict[int, Tensor]:
+        """As CompoundLoss, with the teacher's logits for the parts that need them."""
+        self._teacher()
+        return super().compute_all(*inputs)
+
+    def read(
         self,
+        loss: SoftLabelLoss,
         logits: Tensor,
         target: Tensor,
         weight: Tensor | None,
-        ignore_index: int | None,
-    ) -> list[Batch | Tensor]:
-        """As CompoundLoss, with the teacher's logits for the parts that follow."""
-        teacher_logits = self.teacher_logits
-        if teacher_logits is None:
+        options: dict[str, Any],
+    ) -> Batch:
+        """What a loss has to compute against the label or the teacher."""
+        if not self.is_taught(loss):
+            return super().read(loss, logits, target, weight, options)
+        return read_teacher(logits, self._teacher(), target, weight, **options)
+
+    def compute_one(self, index: int, *inputs: Any) -> Tensor:
+        """The loss of one part alone."""
+        part: Any = self[index]
+        if not self.is_taught(part):
+            return super().compute_one(index, *inputs)
+        logits, label, weight, ignore_index = inputs
+        teacher_logits = self._teacher()
+        if isinstance(part, SoftLabelLoss):
+            options = part.reading(ignore_index)
+            batch = read_teacher(logits, teacher_logits, label, weight, **options)
+            return compute([part], [batch])[0]
+        valid = valid_mask(
+            label, IGNORE_INDEX if ignore_index is None else ignore_index
+        )
+        weight = valid.float() if weight is None else valid * weight
+        value: Tensor = type(part).forward(part, logits, teacher_logits, weight)
+        return value
+
+    def _teacher(self) -> Tensor:
+        """The teacher's logits of this step."""
+        if self.teacher_logits is None:
             raise RuntimeError(
                 'there is no teacher outside of the `loss` of a distilling segmentor'
             )
         self.asked = True
-        losses = list(self._losses())
-        given = (logits, target, weight, ignore_index)
-        found = read_parts(losses[: self.label_losses], *given)
-        taught = losses[self.label_losses :]
-        return found + [_read(loss, teacher_logits, *given) for loss in taught]
-
-    def compute_one(self, index: int, *inputs: Any) -> Tensor:
-        """The loss of one part."""
-        return self.compute_all(*inputs)[index]
-
-
-def _parts(loss_decode: nn.Module) -> list[nn.Module]:
-    """The losses that a head would call; the list itself would hand out bound ones."""
-    if isinstance(loss_decode, nn.ModuleList):
-        return list(loss_decode._modules.values())
-    return [loss_decode]
-
-
-def _read(
-    loss: nn.Module,
-    teacher_logits: Tensor,
-    logits: Tensor,
-    label: Tensor,
-    weight: Tensor | None,
-    ignore_index: int | None,
-) -> Batch | Tensor:
-    """What a loss against the teacher reads; a TeacherLoss gives its value."""
-    if isinstance(loss, SoftLabelLoss):
-        options = loss.reading(ignore_index)
-        return read_teacher(logits, teacher_logits, label, weight, **options)
-    valid = valid_mask(label, IGNORE_INDEX if ignore_index is None else ignore_index)
-    weight = valid.float() if weight is None else valid * weight
-    value: Tensor = loss(logits, teacher_logits, weight=weight)
-    return value
+        return self.teacher_logits

@@ -255,9 +255,9 @@ def test_only_the_gradient_is_as_large_as_the_logits():
         lambda t: sizes.append(t.numel()) or t, lambda t: t
     ):
         class_sums(logits, [Target(NEEDS, label=label)])
-    # What is saved: the logits themselves, which are there anyway, and class sums.
-    assert sorted(sizes)[-1] == logits.numel()
-    assert all(size <= 2 * 19 * 2 for size in sorted(sizes)[:-1])
+    # What is saved: the logits and the label, which are there anyway, and class sums.
+    assert sorted(sizes)[-2:] == [label.numel(), logits.numel()]
+    assert all(size <= 2 * 19 * 2 for size in sorted(sizes)[:-2])
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])

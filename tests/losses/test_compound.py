@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import pickle
 import weakref
 
 import pytest
@@ -247,3 +248,161 @@ def test_three_steps_survive_deepcopy_checkpoint_and_resume():
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         CompoundLoss(**options)
+
+
+def test_the_parts_of_a_loop_are_the_losses_themselves():
+    loss = compound()
+    assert [part is loss[i] for i, part in enumerate(loss)] == [True, True]
+    kinds = [SoftCrossEntropyLoss, JaccardMetricLoss]
+    assert [type(part) for part in loss] == kinds
+    assert all(part in loss for part in loss.children())
+
+
+@pytest.mark.parametrize('take', [list, lambda x: x[:], lambda x: [x[0], x[1]], iter])
+def test_a_weight_that_a_hook_sets_on_a_part_is_used(take):
+    loss = compound()
+    for part in take(loss):
+        part.loss_weight = 0
+    assert list(as_a_head(loss, *case()).values()) == [0, 0]
+    assert loss(*case()) == 0
+
+
+def test_an_option_set_inside_of_the_heads_loop_is_used():
+    logits, label = case()
+    values = []
+    for part in compound():
+        part.loss_weight = 2.0
+        values.append(part(logits, label))
+    assert_close(values, [p(logits, label) for p in alone(loss_weight=2.0)])
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('variant', 'sjl_l2'),
+        ('active_classes', 'label'),
+        ('threshold', 0.9),
+        ('reduction', dict(image=1.0)),
+        ('alpha', 2.0),
+        ('beta', 2.0),
+        ('gamma', 2.0),
+        ('log_loss', True),
+        ('smooth', 100.0),
+        ('use_sigmoid', True),
+        ('temperature', 3.0),
+        ('ignore_index', 0),
+        ('loss_weight', 3.0),
+    ],
+)
+def test_an_option_set_on_a_part_is_as_if_the_loss_were_built_with_it(name, value):
+    logits, label = case()
+    label = label.where(label < 4, 0)
+    loss = CompoundLoss(losses=[CE, dict(JML, active_classes='prob', threshold=0.6)])
+    setattr(loss[1], name, value)
+    built = dict(JML, active_classes='prob', threshold=0.6) | {name: value}
+    expected = MODELS.build(built)(logits, label)
+    assert_close(list(as_head_values(loss, logits, label))[1], expected)
+    before = MODELS.build(dict(JML, active_classes='prob', threshold=0.6))
+    assert before(logits, label) != expected
+
+
+def as_head_values(loss, logits, label):
+    return [part(logits, label) for part in loss]
+
+
+def test_an_option_set_outside_of_its_range_is_refused_at_the_call():
+    loss = compound()
+    loss[1].alpha = -1.0
+    with pytest.raises(ValueError, match='`alpha` must be'):
+        as_a_head(loss, *case())
+
+
+@pytest.mark.parametrize('name', ['loss_weight', 'label_smoothing', 'smooth'])
+def test_an_option_of_the_parts_set_on_the_whole_is_refused(name):
+    with pytest.raises(AttributeError, match=f'no option `{name}`.*on each part'):
+        setattr(compound(), name, 0)
+
+
+def test_a_slice_is_a_loss_of_its_parts(count):
+    logits, label = case()
+    loss = CompoundLoss(losses=[dict(type='CrossEntropyLoss'), CE, JML])
+    part = loss[1:]
+    assert isinstance(part, CompoundLoss)
+    assert list(part) == [loss[1], loss[2]]
+    assert_close(part(logits, label), sum(p(logits, label) for p in alone()))
+    assert len(count) == 1
+    assert len(loss) == 3
+
+
+def test_a_list_that_is_changed_is_computed_as_it_is():
+    logits, label = case()
+    loss = compound()
+    loss.append(MODELS.build(dict(CE, loss_name='loss_more')))
+    loss[0] = MODELS.build(dict(CE, loss_weight=3.0))
+    del loss[1]
+    values = as_a_head(loss, logits, label)
+    assert_close(values['loss_ce'], 12 * values['loss_more'])
+    assert_close(
+        sum(as_head_values(loss + alone(), logits, label)),
+        loss(logits, label) + compound()(logits, label),
+    )
+
+
+@pytest.mark.parametrize(
+    'copied', [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_computes_what_the_loss_computes(copied):
+    logits, label = case()
+    loss = compound(label_smoothing=BLS)
+    loss[0].loss_weight = 7.0
+    other = copied(loss)
+    assert_close(as_a_head(other, logits, label), as_a_head(loss, logits, label))
+    other[0].loss_weight = 0
+    assert loss[0].loss_weight == 7.0
+
+
+def test_a_pickled_part_of_a_loop_is_called_alone():
+    logits, label = case()
+    part = pickle.loads(pickle.dumps(next(iter(compound()))))
+    assert_close(part(logits, label), alone()[0](logits, label))
+
+
+def test_a_loop_that_is_left_early_leaves_nothing_behind():
+    loss = compound()
+    for _part in loss:
+        break
+    with pytest.raises(ValueError, match='`avg_factor`'):
+        [part(*case(), avg_factor=1.0) for part in loss]
+    assert all('forward' not in vars(part) for part in loss.children())
+
+
+class IgnoredToLowest(nn.Module):
+    """A loss that changes the head's own label, as public Dice losses do."""
+
+    loss_name = 'loss_other'
+
+    def forward(self, logits, target, weight=None, ignore_index=255):
+        target[target == ignore_index] = target.min()
+        return logits.mean() * 0
+
+
+@pytest.mark.parametrize('place', [0, 1, 2])
+def test_a_part_that_changes_the_label_gives_the_values_of_a_plain_list(place):
+    logits, label = case()
+
+    def values(make):
+        parts = alone()
+        parts.insert(place, IgnoredToLowest())
+        given = label.clone()
+        return [part(logits, given, ignore_index=255) for part in make(parts)]
+
+    expected = values(nn.ModuleList)
+    assert_close(values(lambda parts: CompoundLoss(losses=parts)), expected)
+
+
+def test_called_as_one_loss_its_parts_are_computed_in_their_order():
+    logits, label = case()
+    loss = CompoundLoss(losses=[IgnoredToLowest(), JML])
+    given = label.clone()
+    expected = alone()[1](logits, label.where(label != 255, label.min()))
+    assert_close(loss(logits, given), expected)

@@ -1,6 +1,8 @@
 """TaughtLoss: a head's losses against label and teacher."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import pytest
@@ -305,3 +307,73 @@ def test_autocast_does_not_lower_the_precision(config):
         found = value_and_gradient()
     assert torch.equal(found[0], expected[0])
     assert torch.equal(found[1], expected[1])
+
+
+def test_a_weight_that_a_hook_sets_on_a_part_is_used():
+    logits, label = case()
+    loss = taught(OF_TEACHER)
+    for part in loss:
+        part.loss_weight = 0
+    logged = step(loss, logits, label, teacher_of(logits))
+    assert list(logged.values()) == [0] * 7
+
+
+def test_the_parts_are_the_losses_themselves():
+    loss = taught([KL, CWD])
+    assert [part is loss[i] for i, part in enumerate(loss)] == [True] * 4
+    names = ['SoftCrossEntropyLoss', 'JaccardMetricLoss', 'KLDistillationLoss']
+    assert [type(part).__name__ for part in loss] == [*names, 'CWDLoss']
+
+
+@every
+def test_a_part_taken_by_index_within_a_step_learns_from_the_teacher(config):
+    logits, label = case()
+    teacher = teacher_of(logits)
+    loss = taught([config])
+    with loss.taught_by(teacher):
+        found = loss[2](logits, label, weight=None, ignore_index=255)
+    assert_close(found, alone(config, logits, label, teacher))
+
+
+def test_a_loss_that_is_added_is_one_against_the_label():
+    logits, label = case()
+    loss = taught([KL])
+    loss.append(MODELS.build(dict(CE, loss_name='loss_more')))
+    logged = step(loss, logits, label, teacher_of(logits))
+    assert_close(logged['loss_more'], logged['loss_ce'])
+
+
+def test_a_slice_keeps_the_teachers_losses_with_the_teacher():
+    logits, label = case()
+    teacher = teacher_of(logits)
+    loss = taught([KL, JML_KD])
+    logged = step(loss, logits, label, teacher)
+    assert_close(
+        step(loss[1:], logits, label, teacher),
+        {name: value for name, value in logged.items() if name != 'loss_ce'},
+    )
+
+
+def test_a_loss_against_the_teacher_cannot_be_replaced():
+    loss = taught([KL])
+    with pytest.raises(ValueError, match=r'give the loss .* in `distill_losses`'):
+        loss[2] = MODELS.build(CE)
+
+
+@pytest.mark.parametrize(
+    'copied', [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_computes_what_the_loss_computes(copied):
+    logits, label = case()
+    teacher = teacher_of(logits)
+    loss = taught(OF_TEACHER, label_smoothing=BLS)
+    assert_close(
+        step(copied(loss), logits, label, teacher), step(loss, logits, label, teacher)
+    )
+
+
+def test_after_a_step_a_part_is_a_loss_like_any_other():
+    logits, label = case()
+    loss = taught([JML_KD])
+    step(loss, logits, label, teacher_of(logits))
+    assert_close(loss[2](logits, label), MODELS.build(JML_KD)(logits, label))
