@@ -1,5 +1,3 @@
-from unittest import mock
-
 import cv2
 import numpy as np
 import pytest
@@ -8,11 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmseg.models import SegDataPreProcessor
 
-from mmseg_jml.datasets import Draw, StrongAugmentation
+from mmseg_jml.datasets import Draw
 from mmseg_jml.datasets.views import PADDING, UNKNOWN, PackViews
 from tests.datasets.semi_cases import CLASSES, build, write_lists, write_pictures
-
-UNTOUCHED = {'jitter_prob': 0, 'grey_prob': 0, 'blur_prob': 0}
 
 
 def inverted(results):
@@ -38,11 +34,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope='module')
 def inverting(folder):
     return build(folder, strong=[inverted], strong_views=2)
-
-
-def picture(seed=0, size=(20, 30)):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (*size, 3), np.uint8)
 
 
 @given(seed=st.integers(0, 2**32 - 1), index=st.integers(2, 5))
@@ -137,96 +128,51 @@ def test_another_number_of_strong_views_is_refused(number):
         PackViews([], number)
 
 
-@given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
-def test_strong_augmentation_of_a_plain_picture_leaves_it_plain(seed):
-    np.random.seed(seed)
-    plain = np.full((16, 24, 3), (40, 120, 200), np.uint8)
-    found = StrongAugmentation()({'img': plain})['img']
-    assert (found.shape, found.dtype) == (plain.shape, plain.dtype)
-    assert (found == found[0, 0]).all()
-
-
-def test_strong_augmentation_leaves_the_given_picture_alone():
-    img = picture()
-    before = img.copy()
-    np.random.seed(0)
-    for _ in range(10):
-        StrongAugmentation()({'img': img})
-    assert np.array_equal(img, before)
-
-
-def test_at_probability_zero_nothing_changes():
-    img = picture()
-    found = StrongAugmentation(**UNTOUCHED)({'img': img})['img']
-    assert np.array_equal(found, img)
-
-
-def test_a_jitter_of_nothing_changes_at_most_rounding():
-    img = picture()
-    augment = StrongAugmentation(**{**UNTOUCHED, 'jitter_prob': 1}, jitter=0, hue=0)
-    found = augment({'img': img})['img'].astype(int)
-    # HSV has 256 steps of hue: there and back costs a few grey values.
-    assert np.abs(found - img).max() <= 10
-    assert np.abs(found - img).mean() < 1
-
-
-def test_a_jitter_multiplies_the_brightness_by_up_to_its_range(monkeypatch):
-    monkeypatch.setattr(
-        np.random, 'uniform', lambda low, high, n=None: _highest(high, n)
-    )
-    grey = np.full((4, 4, 3), 100, np.uint8)
-    augment = StrongAugmentation(**{**UNTOUCHED, 'jitter_prob': 1}, jitter=0.3)
-    found = augment({'img': grey})['img'].astype(int)
-    assert np.abs(found - 130).max() <= 2  # each step rounds down
-
-
-def _highest(high, number):
-    return high if number is None else np.full(number, high)
-
-
-def test_grey_pictures_have_equal_channels():
-    augment = StrongAugmentation(**{**UNTOUCHED, 'grey_prob': 1})
-    found = augment({'img': picture()})['img']
-    assert (found == found[..., :1]).all()
-
-
-def test_blur_takes_the_variance_of_noise_as_a_gaussian_does():
-    """Of white noise a Gaussian of deviation s leaves 1 / (4 pi s^2)."""
-    sigma = 1.5
-    augment = StrongAugmentation(
-        **{**UNTOUCHED, 'blur_prob': 1}, blur_sigma=(sigma, sigma)
-    )
-    noise = picture(size=(128, 128))
-    left = augment({'img': noise})['img'].var() / noise.var()
-    assert left == pytest.approx(1 / (4 * np.pi * sigma**2), rel=0.1)
+def through(strong, img):
+    """The strong view of an image."""
+    results = {
+        'img': img,
+        'gt_seg_map': np.zeros(img.shape[:2], np.uint8),
+        'has_label': False,
+    }
+    return PackViews(strong)(results)['inputs']['strong']
 
 
 @pytest.mark.parametrize(
-    ('name', 'value'),
+    'img',
     [
-        ('jitter', 1.5),
-        ('jitter', -0.1),
-        ('hue', 0.6),
-        ('jitter_prob', 2),
-        ('grey_prob', -1),
-        ('blur_prob', 1.1),
-        ('blur_sigma', (0, 1)),
-        ('blur_sigma', (2, 1)),
+        np.full((8, 9), 7, np.uint8),
+        np.full((8, 9, 4), 7, np.uint8),
+        np.full((8, 9, 3), 700, np.uint16),
+        np.full((8, 9, 5), -7, np.float32),
     ],
+    ids=['grey', '4 bands', '16 bits', 'negative'],
 )
-def test_options_outside_of_their_range_are_refused(name, value):
-    with pytest.raises(ValueError, match=f'`{name}` must be'):
-        StrongAugmentation(**{name: value})
+def test_a_strong_view_has_the_bands_and_the_type_of_its_image(img):
+    view = through([{'type': 'StrongAugmentation'}], img)
+    assert view.shape == (img.shape[2] if img.ndim == 3 else 1, 8, 9)
+    assert view.numpy().dtype == img.dtype
 
 
-@pytest.mark.parametrize('turns', [-0.25, -0.1, 0.0, 0.2])
-def test_the_hue_turns_as_a_circle_does(turns):
-    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    hue = cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL).astype(int)
-    hue[..., 0] = (hue[..., 0] + int(turns * 255)) % 256
-    expected = cv2.cvtColor(hue.astype(np.uint8), cv2.COLOR_HSV2BGR_FULL)
-    with mock.patch.object(np.random, 'uniform', side_effect=[np.ones(3), turns]):
-        augment = StrongAugmentation(jitter_prob=1, grey_prob=0, blur_prob=0)
-        turned = augment({'img': image.copy()})['img']
-    assert np.array_equal(turned, expected)
+def to_bytes(results):
+    return {**results, 'img': results['img'].clip(0, 255).astype(np.uint8)}
+
+
+def to_colours(results):
+    return {**results, 'img': results['img'][..., :3]}
+
+
+@pytest.mark.parametrize(
+    ('change', 'made'), [(to_bytes, '4 bands of uint8'), (to_colours, '3 bands of f')]
+)
+def test_a_strong_view_of_another_type_or_other_bands_is_refused(change, made):
+    with pytest.raises(ValueError, match=f'it made {made}.* of 4 bands of float32'):
+        through([change], np.ones((8, 9, 4), np.float32))
+
+
+def test_a_transform_that_opencv_refuses_names_the_image():
+    def coloured(results):
+        return {**results, 'img': cv2.cvtColor(results['img'], cv2.COLOR_BGR2HSV)}
+
+    with pytest.raises(ValueError, match='cannot change an image of 1 band of uint8'):
+        through([coloured], np.ones((8, 9), np.uint8))
