@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from ..shipped import find_config
 from ..weights import load_exactly, read_weights
+
+COLOURS = 3
 
 
 class Teacher:
@@ -90,20 +93,44 @@ class Teacher:
         """The logits (N,C,*size) of the student's inputs, resized as its head resizes.
 
         Whole pictures: no windows, whatever its `test_cfg` says.
+
+        Raises:
+            ValueError: the teacher is for another number of bands.
         """
         model = self.build(student)
         own = next(model.parameters())
         if (own.device, own.dtype) != (inputs.device, inputs.dtype):
             model.to(device=inputs.device, dtype=inputs.dtype)
         if self.scaling is not None:
-            swap, scale, offset = (
-                each.to(inputs) if isinstance(each, Tensor) else each
-                for each in self.scaling
-            )
-            inputs = (inputs.flip(1) if swap else inputs) * scale + offset
+            swap, scale, offset = self.scaling
+            # A preprocessor swaps the channels of colour images alone.
+            inputs = inputs.flip(1) if swap and inputs.shape[1] == COLOURS else inputs
+            inputs = inputs * scale.to(inputs) + offset.to(inputs)
         shape = torch.Size(size)
         meta = {'img_shape': shape, 'pad_shape': shape, 'ori_shape': shape}
-        return model.inference(inputs, [meta] * len(inputs))
+        with naming_bands(model, inputs):
+            return model.inference(inputs, [meta] * len(inputs))
+
+
+@contextmanager
+def naming_bands(model: BaseSegmentor, inputs: Tensor) -> Iterator[None]:
+    """Let the error of a network that is for other bands say so.
+
+    Raises:
+        ValueError: the first convolution takes another number of bands than `inputs`
+            (N,B,H,W) have.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+        first = next(convolutions, None)
+        if first is None or first.in_channels == inputs.shape[1]:
+            raise
+        raise ValueError(
+            f'`teacher` takes images of {first.in_channels} bands, got '
+            f'{inputs.shape[1]}: teacher and student must be for the same images'
+        ) from error
 
 
 def require_file(checkpoint: str, config: str | Mapping[str, Any]) -> None:
@@ -166,37 +193,48 @@ def rescaling(
 ) -> tuple[bool, Tensor, Tensor] | None:
     """What makes the teacher's inputs of the student's: flip channels?, factor, offset.
 
-    None where both normalize alike. Padded pixels come along as the student pads them;
-    their labels are ignored.
+    Factor and offset (1,B,1,1) have one value for all bands, or one for each. None
+    where both normalize alike. Padded pixels come along as the student pads them; their
+    labels are ignored.
 
     Raises:
-        ValueError: how one of them normalizes is not known.
+        ValueError: how one of them normalizes is not known, or they are for different
+            numbers of bands.
     """
     (swap, mean, std), (other_swap, other_mean, other_std) = (
         _normalization(each) for each in (student, teacher)
     )
+    if 1 not in (len(mean), len(other_mean)) and len(mean) != len(other_mean):
+        raise ValueError(
+            '`mean` in the `data_preprocessor` of teacher and student must be for the '
+            f'same bands, got {len(other_mean)} and {len(mean)} values'
+        )
     flip = swap != other_swap
     if flip:
         mean, std = mean.flip(0), std.flip(0)
     scale = std / other_std
     offset = (mean - other_mean) / other_std
-    if not flip and (scale == 1).all() and (offset == 0).all():
+    alike = (scale == 1).all() and (offset == 0).all() and len(scale) <= len(mean)
+    if alike and not flip:
         return None
     return flip, scale.view(1, -1, 1, 1), offset.view(1, -1, 1, 1)
 
 
 def _normalization(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
-    """Whether the channels are swapped, and the means and deviations (3,)."""
+    """Whether the channels are swapped, and the means and deviations.
+
+    They are (1,) for all bands, or one for each.
+    """
     # OpenMMLab's SegDataPreProcessor is no ImgDataPreprocessor, but alike.
     if isinstance(preprocessor, ImgDataPreprocessor | SegDataPreProcessor):
         own = vars(preprocessor)
         swap = bool(own.get('_channel_conversion', own.get('channel_conversion')))
         if not preprocessor._enable_normalize:
-            return swap, torch.zeros(3), torch.ones(3)
+            return swap, torch.zeros(1), torch.ones(1)
         mean, std = preprocessor.mean.flatten(), preprocessor.std.flatten()
-        return swap, mean.cpu().expand(3), std.cpu().expand(3)
+        return swap, mean.cpu(), std.cpu()
     if type(preprocessor) is BaseDataPreprocessor:  # what a model without one gets
-        return False, torch.zeros(3), torch.ones(3)
+        return False, torch.zeros(1), torch.ones(1)
     raise ValueError(
         '`data_preprocessor` of teacher and student must be SegDataPreProcessor or '
         'another ImgDataPreprocessor, whose normalization is known, got '
