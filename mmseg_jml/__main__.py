@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
+from .cli.parser import Parser, did_you_mean
 
 # What runs a command: a module of `cli` and its function.
 RUN = {
@@ -24,6 +25,12 @@ RUN = {
     'doctor': ('doctor', 'doctor'),
 }
 COMMANDS = ('configs', *RUN)
+INTERRUPTED = 130
+# What to do after Ctrl-C, where something of the work is kept.
+GO_ON = {
+    'train': ': `--resume` continues from the latest checkpoint of the work dir',
+    'predict': ': the same command continues with what is left',
+}
 USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
@@ -50,24 +57,45 @@ commands:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    parser = argparse.ArgumentParser(prog='python -m mmseg_jml', usage=USAGE)
+    parser = Parser(prog='python -m mmseg_jml', usage=USAGE)
     parser.add_argument('--version', action='version', version=__version__)
-    parser.add_argument('command', choices=COMMANDS)
+    parser.add_argument('command')
     parser.add_argument('rest', nargs=argparse.REMAINDER)
     args = parser.parse_args(argv)
-    prog = f'{parser.prog} {args.command}'
-    if args.command == 'configs':
-        return _configs(args.rest, prog)
-    # Each command imports what it needs: listing configs must not wait for torch.
-    module, function = RUN[args.command]
-    run = getattr(import_module(f'.cli.{module}', __package__), function)
-    return run(args.rest, prog=prog) or 0
+    if args.command not in COMMANDS:
+        hint = did_you_mean(args.command, COMMANDS)
+        print(
+            f'error: there is no command {args.command!r}{hint}\n'
+            f'`{parser.prog} --help` lists the commands.',
+            file=sys.stderr,
+        )
+        return 2
+    return run(args.command, args.rest, f'{parser.prog} {args.command}')
 
 
-def _configs(argv: Sequence[str], prog: str) -> int:
+def run(
+    command: str, argv: Sequence[str] | None = None, prog: str | None = None
+) -> int:
+    """Run a command with the arguments `argv`, by default those of the process.
+
+    Returns the exit status; Ctrl-C ends in a line and the shells' status for it, 130.
+    """
+    try:
+        if command == 'configs':
+            return _configs(argv, prog)
+        # Each command imports what it needs: listing configs must not wait for torch.
+        module, function = RUN[command]
+        job = getattr(import_module(f'.cli.{module}', __package__), function)
+        return job(argv, prog=prog) or 0
+    except KeyboardInterrupt:
+        print(f'\ninterrupted{GO_ON.get(command, "")}', file=sys.stderr)
+        return INTERRUPTED
+
+
+def _configs(argv: Sequence[str] | None, prog: str | None) -> int:
     from . import shipped
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='List the shipped configs, or copy their tree to DEST.',
     )

@@ -1,10 +1,14 @@
 """`python -m mmseg_jml`."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from mmseg_jml import __version__, shipped
-from mmseg_jml.__main__ import COMMANDS, USAGE, main
-from tests.processes import ROOT, run_python
+from mmseg_jml.__main__ import COMMANDS, RUN, USAGE, main
+from tests.processes import ROOT, environment, run_python
 
 
 @pytest.fixture
@@ -154,3 +158,92 @@ def test_a_module_of_the_users_registers(tmp_path):
     )
     done = run_python('-m', 'mine', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def said(capsys):
+    """What a wrong command line is answered with, on stderr."""
+
+    def run(*argv):
+        try:
+            status = main(argv)
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    'command', [*COMMANDS, 'tools/train.py', 'tools/check_dataset.py']
+)
+def test_help_waits_for_no_framework(command, tmp_path):
+    words = ('-m', 'mmseg_jml', command)
+    if command.endswith('.py'):
+        words = (ROOT / command,)
+    done = run_python('-X', 'importtime', *words, '--help', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('usage: ')
+    imported = {line.split('|')[-1].strip() for line in done.stderr.splitlines()}
+    assert 'mmseg_jml' in imported
+    assert imported.isdisjoint({'torch', 'mmseg', 'mmengine', 'mmcv', 'matplotlib'})
+    noise = [line for line in done.stderr.splitlines() if 'import time' not in line]
+    assert noise == []
+
+
+@pytest.mark.parametrize(
+    ('argv', 'hint'),
+    [
+        (['tain'], "no command 'tain'; did you mean train?"),
+        (['plot_runs'], "no command 'plot_runs'; did you mean plot-runs?"),
+        (['train', 'a.py', '--work_dir=b'], '; did you mean --work-dir?'),
+        (['calibrate', 'a', 'b', '--split', 'vall'], '; did you mean val?'),
+        (['plot-calibration', 'map'], '; did you mean maps?'),
+        (['plot-calibration', 'maps', 'a', 'b=c', '--otu', 'd'], 'did you mean --out?'),
+    ],
+)
+def test_a_misspelled_word_is_answered_with_the_nearest(said, argv, hint):
+    status, error = said(*argv)
+    assert status == 2
+    assert hint in error
+
+
+def test_a_word_like_no_other_gets_no_suggestion(said):
+    assert said('zzz') == (
+        2,
+        "error: there is no command 'zzz'\n"
+        '`python -m mmseg_jml --help` lists the commands.\n',
+    )
+
+
+@pytest.mark.parametrize(
+    ('command', 'hint'),
+    [
+        ('train', 'interrupted: `--resume` continues from the latest checkpoint'),
+        ('doctor', 'interrupted\n'),
+    ],
+)
+def test_an_interrupt_ends_in_one_line_and_status_130(said, monkeypatch, command, hint):
+    def interrupt(argv, prog):
+        raise KeyboardInterrupt
+
+    module, function = RUN[command]
+    monkeypatch.setattr(f'mmseg_jml.cli.{module}.{function}', interrupt)
+    status, error = said(command)
+    assert status == 130
+    assert error.strip('\n').count('\n') == 0
+    assert hint in error
+
+
+def test_ctrl_c_while_the_frameworks_load_leaves_no_traceback(tmp_path):
+    words = [sys.executable, '-m', 'mmseg_jml', 'train', 'no.py']
+    child = subprocess.Popen(
+        words, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(1.5)
+    child.send_signal(signal.SIGINT)
+    _, error = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert error.strip().startswith('interrupted: ')
+    assert 'Traceback' not in error

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.benchmark import run_benchmark
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_benchmark())
+    sys.exit(run('benchmark'))

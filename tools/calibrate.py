@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.calibrate import run_calibration
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_calibration())
+    sys.exit(run('calibrate'))

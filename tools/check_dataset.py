@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.check_data import check_data
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(check_data())
+    sys.exit(run('check-dataset'))

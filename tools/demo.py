@@ -174,18 +174,16 @@ def predict(model, sample: dict) -> tuple:
 
 def write_table(results: dict[str, Result], work_dir: Path) -> None:
     """Print the scores; save them as Markdown and CSV."""
+    from mmseg_jml.markdown_table import table
+
     header = ['training', *METRICS]
     rows = [
         [name, *(f'{result.scores[metric]:.2f}' for metric in METRICS)]
         for name, result in results.items()
     ]
-    lines = [
-        f'| {" | ".join(f"{cell:>8}" for cell in row)} |' for row in [header, *rows]
-    ]
-    lines.insert(1, '| ' + ' | '.join('-' * 7 + ':' for _ in header) + ' |')
-    table = '\n'.join(lines)
-    print(f'\n{table}\n\n{LEGEND}', flush=True)
-    (work_dir / 'results.md').write_text(f'{table}\n')
+    text = table(header, rows, padded=True)
+    print(f'\n{text}\n\n{LEGEND}', flush=True)
+    (work_dir / 'results.md').write_text(f'{text}\n')
     with (work_dir / 'results.csv').open('w', newline='') as file:
         csv.writer(file).writerows([header, *rows])
 

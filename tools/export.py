@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.export import run_export
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_export())
+    sys.exit(run('export'))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.make_splits import make_splits
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(make_splits())
+    sys.exit(run('make-splits'))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.plot_calibration import run_plot
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_plot())
+    sys.exit(run('plot-calibration'))

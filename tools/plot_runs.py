@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.plot_runs import run_plot_runs
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_plot_runs())
+    sys.exit(run('plot-runs'))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.predict import run_prediction
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_prediction())
+    sys.exit(run('predict'))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mmseg_jml.cli.teacher_report import run_teacher_report
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    sys.exit(run_teacher_report())
+    sys.exit(run('teacher-report'))

@@ -1,6 +1,8 @@
 """Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT [--help]`."""
 
-from mmseg_jml.cli.launch import run_test
+import sys
+
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    run_test()
+    sys.exit(run('test'))

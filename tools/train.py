@@ -1,6 +1,8 @@
 """Train a config: `python tools/train.py CONFIG [--help for the flags]`."""
 
-from mmseg_jml.cli.launch import run_training
+import sys
+
+from mmseg_jml.__main__ import run
 
 if __name__ == '__main__':
-    run_training()
+    sys.exit(run('train'))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .launch import errors_as_sentence, prepare_mmseg
+from .parser import Parser
 
 if TYPE_CHECKING:
     from ..experiments.plan.plan import Plan
@@ -65,7 +66,7 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Train and test the cells of a plan, each with its seeds or folds, '
         'and report. What is finished is skipped, what was interrupted goes on.',

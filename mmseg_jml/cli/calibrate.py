@@ -17,6 +17,7 @@ from .launch import (
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -27,8 +28,8 @@ PLAIN, CALIBRATED = 'EncoderDecoder', 'CalibratedEncoderDecoder'
 
 def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Fit, report and write configs as the command line `argv` says."""
-    prepare_mmseg()
     args = _parser(prog).parse_args(argv)
+    prepare_mmseg()
     path, cfg = load_config(args)
     from .calibration_report import write_report
     from .options import require_file
@@ -57,7 +58,7 @@ def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) 
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Post-hoc calibration: fit temperature and vector scaling on '
         'held-out pictures, report what they change, write configs that apply them.',

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..experiments.report.markdown_tables import table
 from ..files import write_csv, write_whole
+from ..markdown_table import table
 from .scaling_fit import BEFORE, ROUNDS, Fitted, Measured
 
 DIGITS = {'ECE': 2, 'BECE': 2, 'NLL': 4}

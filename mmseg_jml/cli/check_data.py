@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..markdown_table import table
 from .launch import (
     add_config_arguments,
     errors_as_sentence,
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -29,8 +31,8 @@ HEADER = ('class', 'pixels', 'per cent', 'pictures')
 
 def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Check every split of a config; the exit status: 0 good, 1 bad."""
-    prepare_mmseg()
     args = _parse(argv, prog)
+    prepare_mmseg()
     path, cfg = load_config(args, needs=())
     from mmengine.registry import init_default_scope
 
@@ -48,9 +50,7 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
 
 
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
-    from ..datasets.parallel import DEFAULT_WORKERS
-
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Read every picture and mask of a config and say what is wrong.',
     )
@@ -58,12 +58,15 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     parser.add_argument(
         '--out-dir', type=Path, help='default: work_dirs/check/<name of config>'
     )
-    parser.add_argument('--workers', type=int, default=DEFAULT_WORKERS)
+    parser.add_argument(
+        '--workers', type=int, help='threads (default: one for each core, at most 8)'
+    )
     return parser.parse_args(argv)
 
 
-def _inspect(cfg: Config, workers: int) -> list[SplitReport]:
+def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
     """A report of each split; of test only where it is not val."""
+    from ..datasets.parallel import DEFAULT_WORKERS
     from ..datasets.report import inspect_split, mark_shared_pictures
     from .preflight import model_classes
 
@@ -73,6 +76,7 @@ def _inspect(cfg: Config, workers: int) -> list[SplitReport]:
         raise ValueError(f'the config has none of {", ".join(SPLITS)}_dataloader')
     if datasets.get('test') == datasets.get('val'):
         datasets.pop('test', None)
+    workers = DEFAULT_WORKERS if workers is None else workers
     reports = [
         inspect_split(split, dataset, num_classes=model_classes(cfg), workers=workers)
         for split, dataset in datasets.items()
@@ -89,7 +93,7 @@ def _text(report: SplitReport, most: int | None = None) -> str:
 
     lines = [f'{report.name}: {len(report.paths)} pictures', '']
     if report.classes:
-        lines += [*_table(report), '']
+        lines += [table(HEADER, _rows(report), padded=True), '']
     for kind, sentences in report.by_kind().items():
         lines.append(f'- BAD {kind} ({len(sentences)}): {ADVICE[kind]}')
         lines += [f'    - {sentence}' for sentence in sentences[:most]]
@@ -97,17 +101,6 @@ def _text(report: SplitReport, most: int | None = None) -> str:
             lines.append(f'    - ... {len(sentences) - most} more')
     lines += [f'- note: {note}' for note in report.notes]
     return '\n'.join(lines)
-
-
-def _table(report: SplitReport) -> list[str]:
-    rows = [HEADER, *_rows(report)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    dashes = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
-    aligned = [
-        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows
-    ]
-    aligned.insert(1, dashes)
-    return [f'| {" | ".join(cells)} |' for cells in aligned]
 
 
 def _rows(report: SplitReport) -> list[tuple[str, ...]]:
@@ -123,9 +116,9 @@ def _write(report: SplitReport, out_dir: Path) -> None:
 
     write_whole(out_dir / f'{report.name}.md', f'{_text(report)}\n'.encode())
     if report.classes:
-        table = io.StringIO()
-        csv.writer(table, lineterminator='\n').writerows([HEADER, *_rows(report)])
-        write_whole(out_dir / f'{report.name}.csv', table.getvalue().encode())
+        text = io.StringIO()
+        csv.writer(text, lineterminator='\n').writerows([HEADER, *_rows(report)])
+        write_whole(out_dir / f'{report.name}.csv', text.getvalue().encode())
     if report.sound:
         write_whole(out_dir / f'{report.name}.png', _sheet(report))
 

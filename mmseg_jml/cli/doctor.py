@@ -1,6 +1,5 @@
 """Say what is installed, whether it works together, and what to do if not."""
 
-import argparse
 import importlib.metadata
 import platform
 import shutil
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from ..installation import HOW_TO_INSTALL, mmseg_failure
 from .optional_parts import OPTIONAL, import_failure, quietly
+from .parser import Parser
 
 # Two distributions bring the same import packages; their names tell them apart.
 IMPORTED = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 def doctor(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Print the report; return 0 where all that is needed is in place, else 1."""
-    argparse.ArgumentParser(prog=prog, description=__doc__).parse_args(argv)
+    Parser(prog=prog, description=__doc__).parse_args(argv)
     findings = []
     for part in (_environment, _mmsegmentation, _optional, _configs, _training):
         # One by one: the last takes seconds.

@@ -15,6 +15,7 @@ from .launch import (
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -29,8 +30,8 @@ KEPT = ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')
 
 def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Export as the command line `argv` says."""
-    prepare_mmseg()
     args = _parser(prog).parse_args(argv)
+    prepare_mmseg()
     path, cfg = load_config(args)
     from mmengine.runner import save_checkpoint
 
@@ -50,7 +51,7 @@ def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> in
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Write a plain checkpoint of one model of a semi-supervised '
         'training: it fits any config of the same model.',

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from ..config_options import ConfigOptions
 from ..files import UnreadableError
 from ..installation import require_mmseg
+from .noise import without_noise
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -31,8 +33,8 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Train as the command line `argv` says."""
-    prepare_mmseg()
     args = _train_parser(prog).parse_args(argv)
+    prepare_mmseg()
     cfg = _load(args, TRAINING)
     from .options import apply_train_options
     from .preflight import check_data_sets, check_save_best, prepare_launcher
@@ -50,8 +52,8 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
 
 def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Evaluate a checkpoint as the command line `argv` says."""
-    prepare_mmseg()
     args = _test_parser(prog).parse_args(argv)
+    prepare_mmseg()
     cfg = _load(args, TESTING)
     from .loading import check_weights
     from .options import apply_test_options, require_file
@@ -83,12 +85,12 @@ def prepare_mmseg() -> None:
 
     Without MMSegmentation end with how to install it.
     """
-    with errors_as_sentence():
-        require_mmseg()
-    # `python -m mmseg_jml` has not registered anything when it was imported.
     from .. import register
 
-    register()
+    with without_noise():
+        with errors_as_sentence():
+            require_mmseg()
+        register()
     from ..checkpoints import distrust_checkpoints
 
     distrust_checkpoints()
@@ -127,7 +129,7 @@ def _add_loss_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser = Parser(prog=prog, description=description)
     add_config_arguments(parser)
     _add_loss_argument(parser)
     parser.add_argument(

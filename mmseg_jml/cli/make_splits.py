@@ -12,12 +12,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..markdown_table import table
 from .launch import (
     add_config_arguments,
     errors_as_sentence,
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -32,8 +34,8 @@ FRACTIONS = ('1/2', '1/4', '1/8', '1/16')
 
 def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Split a config's training pictures; the exit status."""
-    prepare_mmseg()
     args = _parse(argv, prog)
+    prepare_mmseg()
     _, cfg = load_config(args, needs=())
     from mmengine.registry import init_default_scope
 
@@ -44,9 +46,7 @@ def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> i
 
 
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
-    from ..datasets.parallel import DEFAULT_WORKERS
-
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Choose which training pictures of a config keep their labels: '
         'OUT_DIR/1_8/labelled.txt and unlabelled.txt, and so on, each fraction within '
@@ -84,12 +84,15 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     parser.add_argument(
         '--force', action='store_true', help='overwrite lists that differ'
     )
-    parser.add_argument('--workers', type=int, default=DEFAULT_WORKERS)
+    parser.add_argument(
+        '--workers', type=int, help='threads (default: one for each core, at most 8)'
+    )
     return parser.parse_args(argv)
 
 
 def _run(cfg: Config, args: argparse.Namespace) -> None:
     from ..datasets.groups import groups_of
+    from ..datasets.parallel import DEFAULT_WORKERS
     from ..datasets.splits import count_pictures, split_sizes
     from ..files import write_whole
 
@@ -97,7 +100,8 @@ def _run(cfg: Config, args: argparse.Namespace) -> None:
     fractions = [_fraction(text) for text in args.fractions]
     if args.folds is None:  # refused before the masks are read
         split_sizes(len(dataset), fractions)
-    counted = count_pictures(dataset, workers=args.workers)
+    workers = DEFAULT_WORKERS if args.workers is None else args.workers
+    counted = count_pictures(dataset, workers=workers)
     groups = groups_of(counted.ids, args.groups) if args.groups else counted.ids
     out_dir = args.out_dir or Path(dataset.data_root or '.') / (
         'splits' if args.folds is None else 'folds'
@@ -236,9 +240,9 @@ def _folder(fraction: Fraction) -> str:
 def _table(counted: Counted, columns: dict[str, Sequence[int]], number: str) -> str:
     """The classes' shares of the pixels of some images, and how many these are."""
     totals = [counted.pixels[list(chosen)].sum(0) for chosen in columns.values()]
-    rows = [['class, % of pixels', *columns], ['---', *['--:'] * len(columns)]]
+    rows = []
     for index, name in enumerate(counted.classes):
         shares = [100 * total[index] / max(1, total.sum()) for total in totals]
         rows.append([name, *(f'{share:.3f}' for share in shares)])
     rows.append([number, *(str(len(chosen)) for chosen in columns.values())])
-    return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
+    return f"{table(['class, % of pixels', *columns], rows, padded=True)}\n"

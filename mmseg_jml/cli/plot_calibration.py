@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import whole_file
 from .launch import errors_as_sentence
+from .parser import Parser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,9 +32,7 @@ def run_plot(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=prog, description='Several runs side by side, as one picture.'
-    )
+    parser = Parser(prog=prog, description='Several runs side by side, as one picture.')
     kinds = parser.add_subparsers(required=True, metavar='KIND')
     bins = kinds.add_parser('reliability', help='reliability diagrams')
     bins.add_argument(

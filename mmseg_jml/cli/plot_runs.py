@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..files import whole_file
 from .launch import errors_as_sentence
+from .parser import Parser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ def run_plot_runs(argv: Sequence[str] | None = None, prog: str | None = None) ->
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Curves of training runs, of any config: of several runs of one '
         'name the mean, and a band from the lowest to the highest.',

@@ -19,6 +19,7 @@ from .launch import (
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -41,8 +42,8 @@ class Maps(NamedTuple):
 
 def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Predict as the command line `argv` says; 1 where a picture could not be read."""
-    prepare_mmseg()
     args = _parser(prog).parse_args(argv)
+    prepare_mmseg()
     _, cfg = load_config(args)
     from .loading import load_model
     from .options import require_file
@@ -66,7 +67,7 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Prediction, confidence and entropy of pictures without labels.',
         epilog='Run it again after an interruption: finished pictures are skipped.',

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..experiments.report.markdown_tables import table
 from ..files import UnreadableError, write_csv, write_whole
+from ..markdown_table import table
 from .calibrate import SPLITS
 from .launch import (
     add_config_arguments,
@@ -16,6 +16,7 @@ from .launch import (
     load_config,
     prepare_mmseg,
 )
+from .parser import Parser
 
 if TYPE_CHECKING:
     from .scaling_fit import Task
@@ -46,8 +47,8 @@ def run_teacher_report(
     argv: Sequence[str] | None = None, prog: str | None = None
 ) -> int:
     """Measure, print and write as the command line `argv` says."""
-    prepare_mmseg()
     args = _parser(prog).parse_args(argv)
+    prepare_mmseg()
     path, cfg = load_config(args)
     from ..functional.checks import check_number
     from .options import require_file
@@ -71,7 +72,7 @@ def run_teacher_report(
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description='Measure a model as a teacher: accuracy, calibration, and how soft '
         'its labels are.',

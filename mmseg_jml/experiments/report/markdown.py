@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...markdown_table import table
+from .cells import spread
 from .comparison import Comparison, finished
 from .findings import Findings, families
-from .markdown_tables import spread, table
 from .paper_section import paper_section
 from .records import Column
 from .statistics import ROUNDS, summarize

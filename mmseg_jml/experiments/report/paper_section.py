@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...markdown_table import table
 from ..plan.paper import Figure, Table, read_table
+from .cells import spread
 from .findings import Findings
-from .markdown_tables import spread, table
 from .records import Column
 
 

@@ -1,0 +1,17 @@
+"""Figures as the cells of a table."""
+
+from __future__ import annotations
+
+from .statistics import Summary
+
+
+def spread(summary: Summary | None, digits: int) -> str:
+    """Mean ± standard deviation (maximum), of one run its value alone."""
+    if summary is None:
+        return ''
+    if summary.std is None:
+        return f'{summary.mean:.{digits}f}'
+    return (
+        f'{summary.mean:.{digits}f} ± {summary.std:.{digits}f} '
+        f'({summary.max:.{digits}f})'
+    )
