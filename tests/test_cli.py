@@ -1,5 +1,6 @@
 """`python -m mmseg_jml`."""
 
+import runpy
 import signal
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_a_module_of_the_users_registers(tmp_path):
     )
     done = run_python('-m', 'mine', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('command', RUN)
+def test_each_script_is_the_command_of_its_name(command, monkeypatch):
+    script = ROOT / 'tools' / f'{command.replace("-", "_")}.py'
+    if command == 'doctor':
+        assert not script.exists()
+        return
+    monkeypatch.setattr('mmseg_jml.__main__.run', str.upper)
+    with pytest.raises(SystemExit, match=command.upper()):
+        runpy.run_path(str(script), run_name='__main__')
 
 
 @pytest.fixture

@@ -245,4 +245,4 @@ def _table(counted: Counted, columns: dict[str, Sequence[int]], number: str) -> 
         shares = [100 * total[index] / max(1, total.sum()) for total in totals]
         rows.append([name, *(f'{share:.3f}' for share in shares)])
     rows.append([number, *(str(len(chosen)) for chosen in columns.values())])
-    return f"{table(['class, % of pixels', *columns], rows, padded=True)}\n"
+    return f'{table(["class, % of pixels", *columns], rows, padded=True)}\n'

@@ -3,10 +3,10 @@
 import pytest
 from mmengine.config import Config
 
+from mmseg_jml.cli.make_splits import make_splits
 from mmseg_jml.cli.preflight import check_data_sets
 from tests.datasets.semi_cases import CLASSES, write_pictures
 from tests.datasets.semi_cases import config as semi
-from tests.tools.scripts import load_script
 
 NUMBER = 40
 FRACTIONS = ('1_2', '1_4', '1_8', '1_16')
@@ -33,7 +33,7 @@ def config(folder, tmp_path):
 
 
 def run(*args):
-    return load_script('make_splits.py').make_splits([*map(str, args)])
+    return make_splits([*map(str, args)])
 
 
 def lists(folder, split):
@@ -77,7 +77,8 @@ def test_the_report_compares_the_classes_shares(config, folder, capsys):
     text = (folder / 'splits' / 'splits.md').read_text()
     assert text in capsys.readouterr().out
     assert text.startswith('Seed 3, class-balanced')
-    rows = [line.strip('| ').split(' | ') for line in text.splitlines() if '|' in line]
+    lines = [line for line in text.splitlines() if '|' in line]
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
     assert rows[0] == ['class, % of pixels', 'all', '1/4']
     assert rows[-1] == ['labelled pictures', str(NUMBER), '10']
     for column in (1, 2):

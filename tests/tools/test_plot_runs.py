@@ -7,7 +7,6 @@ from mmseg_jml.__main__ import main
 from mmseg_jml.cli import plot_runs as command
 from mmseg_jml.cli.plot_runs import run_plot_runs
 from tests.experiments.folders import write_log
-from tests.tools.scripts import load_script
 
 
 @pytest.fixture
@@ -96,7 +95,3 @@ def test_bad_input_is_answered_with_a_sentence(runs, words, sentence):
 def test_the_command_is_the_tool(runs):
     assert main(['plot-runs', 'ce', '--out', 'a.png']) == 0
     assert (runs / 'a.png').is_file()
-
-
-def test_the_script_is_the_command():
-    assert load_script('plot_runs.py').run_plot_runs is run_plot_runs
