@@ -39,6 +39,11 @@ EXTRAS = {
         'scipy',
         'setuptools>=70.1',
         'submitit',
+        # docs/without-mmsegmentation.md
+        'accelerate',
+        'lightning',
+        'monai',
+        'transformers',
     ],
     # mkdocs shows signatures as ruff formats them.
     'docs': ['mkdocs>=1.6', 'mkdocstrings[python]', 'ruff'],

@@ -27,7 +27,10 @@ from tests.processes import ROOT
 from tests.tools.models import TINY, write_checkpoint, write_config
 
 PLAN_KEYS = ('base:', 'data_root:', 'cells:')
-PYTHON = blocks('python')
+# Those of one page run in processes of their own: see test_without_mmseg.py.
+PYTHON = [
+    block for block in blocks('python') if block.page.stem != 'without-mmsegmentation'
+]
 PLANS = [block for block in blocks('yaml') if block.text.startswith(PLAN_KEYS)]
 COMMANDS = blocks('bash', 'sh', 'shell') + inline_commands()
 
