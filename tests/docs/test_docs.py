@@ -54,6 +54,7 @@ RUN_BY = {
     'tools/dataset_converters/voc_aug.py': 'tests/tools/test_converters.py',
     'docs/figures/losses.py': 'tests/docs/test_figures.py',
     'docs/figures/boundaries.py': 'tests/docs/test_figures.py',
+    'docs/figures/soft_labels.py': 'tests/docs/test_figures.py',
     'mmseg_jml train': 'tests/test_wheel.py',
     'mmseg_jml test': 'tests/experiments/test_command.py',
     'mmseg_jml configs': 'tests/test_cli.py',

@@ -9,7 +9,11 @@ from PIL import Image
 
 from tests.processes import ROOT
 
-FIGURES = {'losses': 'losses', 'boundaries': 'smooth-boundaries'}
+FIGURES = {
+    'losses': 'losses',
+    'boundaries': 'smooth-boundaries',
+    'soft_labels': 'soft-labels',
+}
 
 
 @pytest.mark.parametrize(('script', 'name'), FIGURES.items())

@@ -40,7 +40,7 @@ def section(page, title):
 @pytest.mark.parametrize(
     ('page', 'title', 'plan'),
     [
-        ('README.md', 'What it does', 'camvid_small'),
+        ('README.md', 'Results', 'camvid_small'),
         ('docs/results.md', 'Results on CamVid', 'camvid_small'),
         ('docs/semi.md', 'What it gives', 'camvid_semi'),
     ],
