@@ -43,7 +43,7 @@ class ClassSums(NamedTuple):
     max_probs: Tensor  # the largest p
     max_sum: Tensor  # the largest p + y
     largest: Tensor  # how many pixels have their largest y here, the first of a tie
-    cross_entropy: Tensor  # (N,) sum w k l, differentiable; k the class weight
+    cross_entropy: Tensor  # (N,) sum w k l, differentiable; see cross_entropy
     pixel_weight: Tensor  # (N,) sum w k
     pixels: Tensor  # (N,) sum w
 

@@ -24,10 +24,12 @@ def cross_entropy(
 
     `logits` (N,C,*), `target` (N,C,*) in [0,1], `weight` (N,*) >= 0, `class_weight`
     (C,) >= 0. With softmax l = -sum_c y_c log p_c and k = sum_c k_c y_c is the class
-    weight of the pixel's own mixture; with `sigmoid` each channel is an element of its
-    own, l its binary cross-entropy and k its class weight. On hard targets this is
-    `torch.nn.functional.cross_entropy` with `weight`. Only `logits` is differentiated.
-    Without any weight the loss is a zero on the graph.
+    weight of the pixel's own mixture. On hard targets this is
+    `torch.nn.functional.cross_entropy` with `weight`. With `sigmoid` each channel is an
+    element of its own, l = -k_c y_c log p_c - (1-y_c) log(1-p_c) and k = 1: the class
+    weight is the `pos_weight` of `binary_cross_entropy_with_logits`, and no part of the
+    mean's denominator. Only `logits` is differentiated. Without any weight the loss is
+    a zero on the graph.
 
     >>> logits = torch.zeros(1, 2, 1)
     >>> round(cross_entropy(logits, torch.tensor([[[1.0], [0.0]]])).item(), 4)

@@ -89,21 +89,26 @@ class DenseChunk:
     @cached_property
     def pixel_weight(self) -> Tensor:
         """w k of a pixel's cross-entropy (L,), with sigmoid of an element's (C,L)."""
-        weight = self.weight
         if self.activation == 'sigmoid':
-            if self.class_weight is not None:
-                weight = self.class_weight.unsqueeze(1) * weight
-            return weight.expand_as(self.values)
+            return self.weight.expand_as(self.values)
         if self.class_weight is not None:
-            return over_classes(self.values, self.class_weight) * weight
-        return weight
+            return over_classes(self.values, self.class_weight) * self.weight
+        return self.weight
+
+    @cached_property
+    def positive_weight(self) -> Tensor | None:
+        """Of sigmoid, what the term of the positive outcome is multiplied by: (C,1)."""
+        return None if self.class_weight is None else self.class_weight.unsqueeze(1)
 
     def cross_entropy(self) -> Tensor:
         """Sum w k l, a scalar."""
         logits = self.chunk.logits
         if self.activation == 'sigmoid':
             loss = F.binary_cross_entropy_with_logits(
-                logits, self.values, reduction='none'
+                logits,
+                self.values,
+                reduction='none',
+                pos_weight=self.positive_weight,
             )
         else:
             loss = self.chunk.log_norm * self.values.sum(0)
@@ -125,7 +130,7 @@ class DenseChunk:
 class DenseGradient:
     """What a target adds to the gradient where no class looks at another.
 
-    `slope` is G (C,L) or None, `cross_entropy` the factor w k of p - y or None.
+    `slope` is G (C,L) or None, `cross_entropy` the factor w of p - y or None.
     """
 
     def __init__(
@@ -146,6 +151,15 @@ class DenseGradient:
             self.slope = linear if self.slope is None else self.slope.add_(linear)
         if cross_entropy is not None:
             self.cross_entropy = cross_entropy * target.pixel_weight
+
+    def pulled(self, probs: Tensor) -> Tensor:
+        """The gradient of the cross-entropy of a sigmoid (C,L)."""
+        assert self.cross_entropy is not None
+        values, positive = self.target.values, self.target.positive_weight
+        if positive is None:
+            return self.cross_entropy * (probs - values)
+        wanted = positive * values
+        return self.cross_entropy * (probs * (1 - values + wanted) - wanted)
 
 
 class SoftmaxGradient:

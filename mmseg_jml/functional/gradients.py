@@ -4,7 +4,7 @@ With G = d/dp of the sums, w the weight and k the factor of the cross-entropy, t
 logits' gradient is
 
     softmax:  w p (G - <p,G>) + w k (p - y)
-    sigmoid:  w p (1 - p) G + w k (p - y)
+    sigmoid:  w p (1 - p) G + w (p (1 - y + k y) - k y)
     identity: w G
 """
 
@@ -86,5 +86,5 @@ def elementwise_gradient(
         total *= chunk.x * (1 - chunk.x)
         for target in targets:
             if target.cross_entropy is not None:
-                total += target.cross_entropy * (chunk.x - target.target.values)
+                total += target.pulled(chunk.x)
     return total

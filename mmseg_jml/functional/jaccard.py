@@ -148,8 +148,9 @@ def jaccard_loss(
     """The loss of a batch, a float64 scalar: a weighted sum of three reductions.
 
     `probs`, which alone is differentiated, and `target` are (N,C,*) in [0,1], `weight`
-    (N,*) >= 0, `class_weight` (C,) >= 0, a product. `reduction` weights (default:
-    `batch` alone)
+    (N,*) >= 0. `class_weight` (C,) >= 0 multiplies the loss of each class; a class of
+    weight 0 is not active, so that it does not count in the means' denominators either.
+    `reduction` weights (default: `batch` alone)
 
     - `batch`: sums over the batch, mean over its active classes (mIoU^D);
     - `image`: mean over each image's active classes, then over the images that have
@@ -244,9 +245,10 @@ class JaccardFormula(NamedTuple):
     def partials(self, sums: ClassSums, class_weight: Tensor | None) -> list[Tensor]:
         """What the images of this rank add to the loss: float64 sums over them."""
         overlap = overlap_in(sums, self.variant)
-        active = active_in(
-            sums, self.active_classes, self.threshold, self.sigmoid
-        ).double()
+        active = active_in(sums, self.active_classes, self.threshold, self.sigmoid)
+        if class_weight is not None:
+            active = active & (class_weight > 0)
+        active = active.double()
         parts = [active.sum(0)]
         if self.reduction.get('batch'):
             parts += [part.sum(0) for part in overlap]

@@ -79,7 +79,8 @@ class SoftLabelLoss(nn.Module, ABC):
         Args:
             logits: (N,C,*), any float: images (N,C,H,W), volumes (N,C,D,H,W) or points
                 (N,C,P). They must be finite, at ignored pixels too.
-            target: hard, integer (N,*), or soft, floating like the logits.
+            target: hard, integer (N,*) or (N,1,*); soft, floating (N,C,*); or one mask
+                for each class, integer or bool (N,C,*).
             weight: (N,*), >= 0; 0 takes a pixel out.
             ignore_index: None means the loss's own; unused with soft targets.
             avg_factor, reduction_override: must be None.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..functional.chunks import on_cpu
+from ..functional.chunks import on_cpu, working_dtype
 from ..functional.targets import Target, valid_mask
 from ..labels import LabelTransform
 
@@ -33,10 +33,10 @@ def read_batch(
 ) -> Batch:
     """Check what came and say what the logits are compared with.
 
-    `target` is hard, integer (N,*), or soft, floating (N,C,*). Shapes and types are
-    always checked; label ids, weights and the range of soft targets only on the CPU,
-    where that costs no synchronisation. Ids that the pass looks up are checked by that
-    look-up (see `check_ids`); on a GPU it ends in a device-side assertion, as that of
+    `target` is what `read_target` takes. Shapes and types are always checked; label
+    ids, weights and the range of soft targets only on the CPU, where that costs no
+    synchronisation. Ids that the pass looks up are checked by that look-up (see
+    `check_ids`); on a GPU it ends in a device-side assertion, as that of
     `torch.nn.functional.cross_entropy` does.
 
     Raises:
@@ -44,7 +44,7 @@ def read_batch(
         ValueError: shapes that do not fit, wrong ids, a single softmax channel.
     """
     check_logits(logits, weight, use_sigmoid)
-    check_target(target, logits)
+    target = read_target(target, logits)
     if target.is_floating_point():
         if label_smoothing is not None:
             raise ValueError(
@@ -53,7 +53,6 @@ def read_batch(
             )
         return Batch(logits, Target(probs=target), weight)
     num_classes = logits.shape[1]
-    target = target.long()  # a narrow type would wrap the ignore_index
     if num_classes == 1:  # a binary label is compared, not looked up
         if on_cpu(target):
             check_ids(target, num_classes, ignore_index)
@@ -102,8 +101,9 @@ def read_teacher(
     check_logits(logits, weight, use_sigmoid)
     hard = None
     if label is not None:
-        check_target(label, logits)
-        hard = Target(label=label.long(), ignore_index=ignore_index)
+        label = read_target(label, logits)
+        if not label.is_floating_point():
+            hard = Target(label=label, ignore_index=ignore_index)
     target = Target(logits=teacher_logits, ignore_index=ignore_index)
     return Batch(logits, target, weight, hard)
 
@@ -141,26 +141,54 @@ def check_logits(logits: Tensor, weight: Tensor | None, use_sigmoid: bool) -> No
         raise ValueError(f'`weight` must be >= 0, got {weight.min().item():g}')
 
 
-def check_target(target: Tensor, logits: Tensor) -> None:
-    """Refuse a target that does not fit the logits."""
-    pixels = (logits.shape[0], *logits.shape[2:])
+def read_target(target: Tensor, logits: Tensor) -> Tensor:
+    """A hard target, int64 (N,*), or a soft one, floating (N,C,*).
+
+    Integers and bools of the shape (N,*) or (N,1,*) are hard, also for a head of one
+    channel, whose ids are 0, 1 and the `ignore_index`. Those of the shape (N,C,*), of
+    several classes, are one mask for each class, of 0 and 1, and make a soft target.
+
+    Raises:
+        TypeError, ValueError: the type or the shape fits none of these.
+    """
+    n, _, *space = logits.shape
+    if target.is_complex():
+        raise TypeError(f'`target` must be no complex tensor, got {target.dtype}')
     if target.is_floating_point():
         if target.shape != logits.shape:
             raise ValueError(
                 '`target` must have the shape of the logits when it is soft (floating),'
-                f' {tuple(logits.shape)}, got {tuple(target.shape)}'
+                f' {tuple(logits.shape)}, got {tuple(target.shape)}; class ids must be '
+                'integers: `target.long()`'
             )
         if on_cpu(target):
             _check_range(target)
-    elif target.dtype == torch.bool or target.is_complex():
-        raise TypeError(
-            f'`target` must be integer (hard) or floating (soft), got {target.dtype}'
-        )
-    elif target.shape != pixels:
+        return target
+    if target.shape == (n, *space):
+        return target.long()  # a narrow type would wrap the ignore_index
+    if target.shape == (n, 1, *space):
+        return target.squeeze(1).long()
+    if target.shape == logits.shape:
+        return _masks(target, logits)
+    raise ValueError(
+        f'`target` must be {(n, *space)} when it is hard (integer), or have the shape '
+        f'of the logits when it is one mask for each class, {tuple(logits.shape)}, got '
+        f'{tuple(target.shape)}'
+    )
+
+
+def _masks(target: Tensor, logits: Tensor) -> Tensor:
+    """Masks of the classes (N,C,*), integer or bool, as a soft target."""
+    wrong = (target != 0) & (target != 1)
+    if not on_cpu(target):
+        torch._assert_async(~wrong.any())
+    elif wrong.any():
+        found = sorted(set(target[wrong].tolist()))[:10]
         raise ValueError(
-            f'`target` must be {pixels} when it is hard (integer), for logits '
-            f'{tuple(logits.shape)}, got {tuple(target.shape)}'
+            '`target` must be 0 or 1 when it is one mask for each class, of the shape '
+            f'of the logits, got {found}; give pixels that do not count as `weight` 0'
         )
+    return target.to(working_dtype(logits.dtype))
 
 
 def check_ids(label: Tensor, num_classes: int, ignore_index: int) -> None:

@@ -21,7 +21,9 @@ class SoftCrossEntropyLoss(SoftLabelLoss):
 
     The formula is that of `functional.cross_entropy`, the arguments those of
     `SoftLabelLoss`. MMSegmentation's own loss refuses soft targets that come with an
-    `ignore_index` and, by default, divides by the ignored pixels too.
+    `ignore_index` and, by default, divides by the ignored pixels too. With
+    `use_sigmoid` the class weights multiply the foreground's term of each channel, as
+    those of MMSegmentation's binary cross-entropy do.
 
     >>> import torch
     >>> loss = SoftCrossEntropyLoss()

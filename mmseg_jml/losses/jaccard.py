@@ -31,7 +31,8 @@ class JaccardMetricLoss(SoftLabelLoss):
         gamma: >= 1, focal exponent.
         log_loss: -log(score) in place of 1 - score.
         smooth: >= 0, added to numerator and denominator.
-        class_weight: None or one number >= 0 a class, a product.
+        class_weight: None or one number >= 0 for each class, which multiplies the
+            class's loss; a class of weight 0 is left out of the mean.
         use_sigmoid, temperature, label_smoothing, sync, ignore_index, loss_weight,
             loss_name:
             as in `SoftLabelLoss`.
@@ -83,6 +84,13 @@ class JaccardMetricLoss(SoftLabelLoss):
         self.log_loss = log_loss
         self.smooth = smooth
         self.formula.check()
+        if class_weight is not None and len(class_weight) == 1:
+            raise ValueError(
+                '`class_weight` of JaccardMetricLoss weighs classes against one '
+                f'another, and a head of one channel has only one, got {class_weight!r}'
+                ': set `beta` > `alpha` to punish missed foreground more, or '
+                '`loss_weight` to weigh the whole loss'
+            )
 
     @property
     def formula(self) -> JaccardFormula:

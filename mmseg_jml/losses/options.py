@@ -43,6 +43,11 @@ def class_weight_tensor(class_weight: object) -> Tensor | None:
 
 def check_class_weight(class_weight: Tensor | None, num_classes: int) -> None:
     """Refuse weights that are not one a class."""
+    if class_weight is not None and len(class_weight) != num_classes == 1:
+        raise ValueError(
+            '`class_weight` must be one number for a head of one channel, by which its '
+            f'foreground pixels count, got {len(class_weight)} numbers'
+        )
     if class_weight is not None and len(class_weight) != num_classes:
         raise ValueError(
             f'`class_weight` must have one number a class, {num_classes}, got '

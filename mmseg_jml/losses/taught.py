@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..functional.targets import IGNORE_INDEX, valid_mask
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
-from .batch import Batch, read_teacher
+from .batch import Batch, read_target, read_teacher
 from .compound import CompoundLoss
 from .distillation import TeacherLoss
 from .turns import Turn, taking
@@ -143,10 +143,11 @@ class TaughtLoss(CompoundLoss):
             options = part.reading(ignore_index)
             batch = read_teacher(logits, teacher_logits, label, weight, **options)
             return compute([part], [batch])[0]
-        valid = valid_mask(
-            label, IGNORE_INDEX if ignore_index is None else ignore_index
-        )
-        weight = valid.float() if weight is None else valid * weight
+        label = read_target(label, logits)
+        if not label.is_floating_point():
+            ignore_index = IGNORE_INDEX if ignore_index is None else ignore_index
+            valid = valid_mask(label, ignore_index)
+            weight = valid.float() if weight is None else valid * weight
         value: Tensor = type(part).forward(part, logits, teacher_logits, weight)
         return value
 

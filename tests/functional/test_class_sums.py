@@ -53,8 +53,10 @@ def plain_target(target, shape, activation, temperature):
 def plain_cross_entropy(logits, y, weight, class_weight, activation):
     k = y.new_ones(y.shape[1]) if class_weight is None else class_weight
     if activation == 'sigmoid':
-        loss = F.binary_cross_entropy_with_logits(logits, y, reduction='none')
-        scale = (k[:, None] * weight[:, None]).expand_as(y)
+        loss = F.binary_cross_entropy_with_logits(
+            logits, y, reduction='none', pos_weight=k[:, None]
+        )
+        scale = weight[:, None].expand_as(y)
         return (loss * scale).sum((1, 2)), scale.sum((1, 2))
     mixture = 1.0 if class_weight is None else (k[:, None] * y).sum(1)
     scale = weight * mixture

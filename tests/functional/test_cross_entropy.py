@@ -113,15 +113,26 @@ def test_with_hard_labels_it_is_the_cross_entropy_of_torch(
         assert_close(number, torchs)
 
 
-@given(case=cases())
+@pytest.mark.parametrize('weighted_classes', [False, True])
+@given(case=cases(), seed=seeds)
 @laws
-def test_with_sigmoid_it_is_the_binary_cross_entropy_of_torch(case):
+def test_with_sigmoid_it_is_the_binary_cross_entropy_of_torch(
+    weighted_classes, case, seed
+):
     case = case.with_(weight=np.ones_like(case.weight))
+    drawn = np.random.default_rng(seed).uniform(0, 5, case.probs.shape[1])
+    weights = tensor(drawn) if weighted_classes else None
+    column = (
+        None if weights is None else weights.view(-1, *(1,) * (case.probs.ndim - 2))
+    )
     expected = value_and_gradient(
-        lambda z: F.binary_cross_entropy_with_logits(z, tensor(case.target)),
+        lambda z: F.binary_cross_entropy_with_logits(
+            z, tensor(case.target), pos_weight=column
+        ),
         logits_of(case),
     )
-    for number, torchs in zip(measure(case, sigmoid=True), expected, strict=True):
+    actual = measure(case, sigmoid=True, class_weight=weights)
+    for number, torchs in zip(actual, expected, strict=True):
         assert_close(number, torchs)
 
 

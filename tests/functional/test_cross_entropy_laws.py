@@ -80,10 +80,9 @@ def test_an_all_ignored_batch_is_a_zero_with_a_zero_gradient(name):
     assert not gradient.any()
 
 
-@pytest.mark.parametrize('sigmoid', [False, True])
-def test_class_weights_of_zero_are_a_zero_with_a_zero_gradient(sigmoid):
+def test_class_weights_of_zero_are_a_zero_with_a_zero_gradient():
     case = random_case(0, (2, 3, 4, 5))
-    loss, gradient = measure(case, sigmoid, class_weight=torch.zeros(3).double())
+    loss, gradient = measure(case, class_weight=torch.zeros(3).double())
     assert loss == 0
     assert not gradient.any()
 
@@ -109,14 +108,13 @@ def test_the_scale_of_the_weights_does_not_matter(case, sigmoid, scale):
         assert_close(number, expected)
 
 
-@pytest.mark.parametrize('sigmoid', [False, True])
 @given(case=softmax_cases)
 @laws
-def test_equal_class_weights_are_none(sigmoid, case):
-    case = case if sigmoid else distribution(case)
+def test_equal_class_weights_are_none(case):
+    case = distribution(case)
     equal = torch.full((case.probs.shape[1],), 2.5, dtype=torch.float64)
-    with_weights = measure(case, sigmoid, class_weight=equal)
-    for number, expected in zip(with_weights, measure(case, sigmoid), strict=True):
+    with_weights = measure(case, class_weight=equal)
+    for number, expected in zip(with_weights, measure(case), strict=True):
         assert_close(number, expected)
 
 

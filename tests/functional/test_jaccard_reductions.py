@@ -4,11 +4,12 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mmseg_jml.functional.jaccard import overlap_loss, overlap_sums
+from mmseg_jml.functional.jaccard import jaccard_loss, overlap_loss, overlap_sums
 from tests.functional.cases import (
     REDUCTIONS,
     VARIANTS,
@@ -57,14 +58,31 @@ def test_a_weight_of_two_is_the_pixel_twice(variant, case, mode, seed):
 @given(case=cases(), mode=modes, seed=seeds)
 @laws
 def test_a_class_weight_multiplies_the_loss_of_its_class(reduction, case, mode, seed):
-    weights = np.random.default_rng(seed).uniform(0, 3, case.probs.shape[1])
+    weights = np.random.default_rng(seed).uniform(0.1, 3, case.probs.shape[1])
     options = {'active_classes': mode, 'reduction': only(reduction)}
-    singles = [
-        value(case, class_weight=tensor(np.eye(len(weights))[c]), **options)
+    plain = value(case, **options)
+    more_of_one = [
+        value(case, class_weight=tensor(1 + np.eye(len(weights))[c]), **options)
         for c in range(len(weights))
     ]
     loss = value(case, class_weight=tensor(weights), **options)
-    assert_close(loss, np.dot(weights, singles))
+    assert_close(loss, np.dot(weights, np.array(more_of_one) - plain))
+
+
+@pytest.mark.parametrize('reduction', REDUCTIONS)
+@given(case=cases(shapes=((2, 3, 4, 5), (3, 4, 1, 7))), mode=modes)
+@laws
+def test_a_class_of_weight_zero_is_as_if_it_were_not_there(reduction, case, mode):
+    probs, target, weight = tensors(case)
+    options = {'active_classes': mode, 'reduction': only(reduction)}
+    if mode == 'present':  # which looks for a pixel's largest class among all
+        target[:, 1:] += 1e-3
+        target[:, 0] = 0
+    weights = torch.ones(probs.shape[1], dtype=torch.float64)
+    weights[0] = 0
+    found = jaccard_loss(probs, target, weight, class_weight=weights, **options)
+    expected = jaccard_loss(probs[:, 1:], target[:, 1:], weight, **options)
+    assert_close(found, expected)
 
 
 # Reductions -----------------------------------------------------------------

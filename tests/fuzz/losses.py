@@ -117,6 +117,8 @@ def draw_loss(rng: Rng, batch: Batch, *, taught: bool = False) -> Options:
     wide = batch.logits.dtype == torch.float64
     tame = batch.hard and batch.logits.abs().max() < 30
     steep = not taught and (wide or tame)
+    if batch.channels == 1:
+        config['class_weight'] = None  # of one class alone it is refused
     return {'type': 'JaccardMetricLoss', **config, **draws.formula(rng, steep=steep)}
 
 

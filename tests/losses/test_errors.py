@@ -95,8 +95,19 @@ TENSORS = {
     'a negative id': (LOGITS, LABEL - 1, {}, r'ids must be in \[0, 5\).*-1'),
     'a binary id past 1': (LOGITS[:, :1], LABEL, {}, r'ids must be in \[0, 2\)'),
     'a label of another size': (LOGITS, LABEL[:, 1:], {}, r'`target` must be \(2, 9'),
-    'integer one-hot': (LOGITS, SOFT.long(), {}, r'`target` must be \(2, 9, 11\)'),
-    'a floating label': (LOGITS, LABEL.float(), {}, r'shape of the logits.*\(2, 9'),
+    'masks with an ignored value': (LOGITS, SOFT.long() + 255, {}, '0 or 1 .*`weight`'),
+    'masks of other classes': (
+        LOGITS,
+        SOFT.long()[:, 1:],
+        {},
+        r'`target` must be \(2, 9, 11\)',
+    ),
+    'a floating label': (
+        LOGITS,
+        LABEL.float(),
+        {},
+        r'shape of the logits.*\(2, 9.*long',
+    ),
     'another class count': (LOGITS, SOFT[:, 1:], {}, r'\(2, 5, 9, 11\).*\(2, 4, 9, 11'),
     'soft above one': (LOGITS, SOFT * 9, {}, r'`target` must be in \[0, 1\]'),
     'soft with a NaN': (LOGITS, SOFT * math.nan, {}, r'`target` must be in \[0, 1\]'),
@@ -132,9 +143,9 @@ def test_tensors_that_do_not_fit_are_refused(loss_type, name):
         loss(logits, target, **more)
 
 
-@pytest.mark.parametrize('target', [LABEL.bool(), SOFT.to(torch.complex64)])
+@pytest.mark.parametrize('target', [SOFT.to(torch.complex64)])
 def test_a_target_that_is_neither_hard_nor_soft_is_refused(target):
-    with pytest.raises(TypeError, match='`target` must be integer'):
+    with pytest.raises(TypeError, match='`target` must be no complex'):
         JaccardMetricLoss()(LOGITS, target)
 
 

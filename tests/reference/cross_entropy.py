@@ -44,10 +44,11 @@ def softmax_pixel(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     return loss, np.exp(log_p) * y.sum() - y
 
 
-def sigmoid_element(z: float, y: float) -> tuple[float, float]:
-    """l = -y log p - (1 - y) log(1 - p) of one channel, and its gradient p - y."""
-    loss = -y * log_logistic(z) - (1 - y) * log_logistic(-z)
-    return loss, math.exp(log_logistic(z)) - y
+def sigmoid_element(z: float, y: float, k: float) -> tuple[float, float]:
+    """l = -k y log p - (1 - y) log(1 - p) of one channel, and its gradient."""
+    loss = -k * y * log_logistic(z) - (1 - y) * log_logistic(-z)
+    p, q = math.exp(log_logistic(z)), math.exp(log_logistic(-z))
+    return loss, (1 - y) * p - k * y * q
 
 
 def cross_entropy(
@@ -60,7 +61,8 @@ def cross_entropy(
     """sum w k l / sum w k, and its gradient by the logits (N, C, *).
 
     Softmax: a term for each pixel, k = sum_c k_c y_c (1 without class weights).
-    Sigmoid: a term for each pixel and channel, k = k_c. No weight at all: 0.
+    Sigmoid: a term for each pixel and channel, in whose mean no class weight counts: it
+    multiplies the positive outcome alone. No weight at all: 0.
     """
     z, y, w = flatten(logits, target, weight)
     k_c = np.ones(z.shape[1]) if class_weight is None else class_weight
@@ -70,10 +72,10 @@ def cross_entropy(
             continue
         if sigmoid:
             for c in range(z.shape[1]):
-                loss, slope = sigmoid_element(z[i, c], y[i, c])
-                total += w[i] * k_c[c] * loss
-                total_weight += w[i] * k_c[c]
-                gradient[i, c] = w[i] * k_c[c] * slope
+                loss, slope = sigmoid_element(z[i, c], y[i, c], k_c[c])
+                total += w[i] * loss
+                total_weight += w[i]
+                gradient[i, c] = w[i] * slope
         else:
             k = 1.0 if class_weight is None else sum(k_c * y[i])
             loss, slope = softmax_pixel(z[i], y[i])

@@ -138,8 +138,10 @@ def terms(
     batch: all images together, mean over the classes active in any. image: each
     image's mean over its active classes, then the mean over images that have one.
     per_class: each class's mean over the images where it is active, then the mean
-    over classes active in any. A class weight multiplies its class's loss.
+    over classes active in any. A class weight multiplies its class's loss; where it is
+    0 the class is never active.
     """
+    active = active & (class_weight > 0)
     images, classes = active.shape
     anywhere = active_in_batch(active)
     found = []
