@@ -36,6 +36,8 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
     path, cfg = load_config(args, needs=())
     from mmengine.registry import init_default_scope
 
+    from ..models.binary import threshold_sentence
+
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     with errors_as_sentence():
         reports = _inspect(cfg, args.workers)
@@ -43,6 +45,7 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
     for report in reports:
         print(f'\n{_text(report, SENTENCES_SHOWN)}')
         _write(report, out_dir)
+    print(end=threshold_sentence(cfg.get('model') or {}))
     print(f'\nReports, tables and pictures are in {out_dir}')
     bad = [report.name for report in reports if report.problems]
     print(f'bad: {", ".join(bad)}' if bad else 'good')

@@ -45,6 +45,7 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     _, cfg = load_config(args)
+    from ..models.binary import threshold_sentence
     from .loading import load_model
     from .options import require_file
 
@@ -59,6 +60,7 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
         failed = _predict_all(model, args, todo, transform) if todo else {}
     for name, reason in failed.items():
         print(f'error: {args.folder / name} is not readable: {reason}', file=sys.stderr)
+    print(end=threshold_sentence(cfg.get('model') or {}))
     print(
         f'{args.out}: {len(todo) - len(failed)} predicted, '
         f'{len(pictures) - len(todo)} already there, {len(failed)} not readable'

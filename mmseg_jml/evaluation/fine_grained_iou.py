@@ -9,8 +9,20 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from ..functional.checks import check_int, check_number
-from ..functional.overlap import Areas, class_areas, fine_grained_measures
+from ..functional.overlap import (
+    Areas,
+    class_areas,
+    fine_grained_measures,
+    foreground_measures,
+)
 from .pictures import read_picture
+
+FOREGROUND = {  # the metric's keys by the measures' names
+    'IoU': 'foreground_IoU',
+    'Dice': 'foreground_Dice',
+    'sensitivity': 'sensitivity',
+    'specificity': 'specificity',
+}
 
 
 @METRICS.register_module()
@@ -19,6 +31,11 @@ class FineGrainedIoUMetric(BaseMetric):
 
     The forms and what is left out are those of `fine_grained_measures`; `fine/mIoU_D`
     is IoUMetric's mIoU. In per cent. A data set without a valid pixel has no keys.
+
+    Where there are two classes, with one channel or with two, class 1 is the foreground
+    and has the keys `fine/foreground_IoU`, `fine/foreground_Dice`, `fine/sensitivity`
+    and `fine/specificity`, as in `foreground_measures`: the background's easy pixels
+    raise mIoU and accuracy, but not these.
 
     Args:
         worst_percent: shares of the pictures, in (0, 100): for each the keys
@@ -73,6 +90,9 @@ class FineGrainedIoUMetric(BaseMetric):
             return {}
         areas = unpack_areas(results)
         metrics = {k: 100 * v for k, v in fine_grained_measures(areas).items()}
+        if areas.label.shape[1] == 2:
+            found = foreground_measures(areas)
+            metrics |= {FOREGROUND[k]: 100 * v for k, v in found.items()}
         for percent in self.worst_percent:
             found = fine_grained_measures(areas, percent)
             metrics |= {f'{k}_worst{percent:g}': 100 * v for k, v in found.items()}

@@ -36,6 +36,7 @@ from .overlap import (
     Areas,
     class_areas,
     fine_grained_measures,
+    foreground_measures,
     picture_measures,
 )
 from .pixel_scores import (
@@ -99,6 +100,7 @@ __all__ = [
     'fine_grained_measures',
     'fit_temperature',
     'fit_vector_scaling',
+    'foreground_measures',
     'jaccard_loss',
     'kl_divergence',
     'merge_tables',

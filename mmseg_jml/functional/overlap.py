@@ -124,6 +124,37 @@ def fine_grained_measures(areas: Areas, worst_percent: float = 100) -> dict[str,
     return found
 
 
+def foreground_measures(areas: Areas) -> dict[str, float]:
+    """IoU, Dice, sensitivity and specificity of class 1 in a problem of two classes.
+
+    Areas (N,2) are pooled over the images. Sensitivity is the part of the labelled
+    foreground that is predicted as foreground, specificity the part of the labelled
+    background that is predicted as background. All are in [0,1]; one whose denominator
+    has no pixel is left out.
+
+    Raises:
+        ValueError: there are not two classes.
+
+    >>> prediction, label = torch.tensor([[0, 1, 1, 1]]), torch.tensor([[0, 0, 1, 1]])
+    >>> foreground_measures(class_areas(prediction, label, 2))
+    {'IoU': 0.6666666666666666, 'Dice': 0.8, 'sensitivity': 1.0, 'specificity': 0.5}
+    """
+    if areas.label.shape[1] != 2:
+        raise ValueError(
+            f'`areas` must be of two classes, background and foreground, got '
+            f'{areas.label.shape[1]}'
+        )
+    both, predicted, labelled = (part.sum(0).tolist() for part in areas)
+    size = predicted[1] + labelled[1]
+    ratios = {
+        'IoU': (both[1], size - both[1]),
+        'Dice': (2 * both[1], size),
+        'sensitivity': (both[1], labelled[1]),
+        'specificity': (both[0], labelled[0]),
+    }
+    return {name: part / whole for name, (part, whole) in ratios.items() if whole}
+
+
 MEASURES = ('Acc', 'mAcc', 'mIoU', 'mDice')
 
 

@@ -10,6 +10,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from .binary import one_channel_accuracy
+
 
 @MODELS.register_module()
 class UNetHead(BaseDecodeHead):
@@ -38,6 +40,8 @@ class UNetHead(BaseDecodeHead):
     >>> tuple(head(maps).shape)
     (1, 5, 66, 98)
     """
+
+    knows_one_channel = True
 
     def __init__(
         self,
@@ -99,6 +103,21 @@ class UNetHead(BaseDecodeHead):
             x = step(torch.cat([self._resize(x, skip.shape[2:]), skip], dim=1))
         height, width = x.shape[2:]
         return self.cls_seg(last(self._resize(x, (2 * height, 2 * width))))
+
+    def loss_by_feat(
+        self, seg_logits: Tensor, batch_data_samples: list[Any]
+    ) -> dict[str, Tensor]:
+        """The losses, and an `acc_seg` that is an accuracy for one channel, too."""
+        losses = super().loss_by_feat(seg_logits, batch_data_samples)
+        if self.out_channels == 1:
+            label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+            losses['acc_seg'] = one_channel_accuracy(
+                self._resize(seg_logits, label.shape[1:]),
+                label,
+                self.threshold,
+                self.ignore_index,
+            )
+        return losses
 
     def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
         corners = self.align_corners

@@ -11,6 +11,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..losses import TaughtLoss
+from ..models.binary import drop_background_share
 from .teacher import Teacher
 
 
@@ -62,7 +63,9 @@ class _Distillation:
             for module in self.modules():
                 if isinstance(module, TaughtLoss):
                     lent.enter_context(module.taught_by(logits))
-            return super().loss(inputs, data_samples)
+            losses = super().loss(inputs, data_samples)
+        drop_background_share(self, losses)
+        return losses
 
 
 @MODELS.register_module()

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..functional.checks import check_number
 from ..functional.pseudo_labels import ramp_up
 from ..functional.targets import IGNORE_INDEX, valid_mask
+from ..models.binary import drop_background_share
 from .ema import build_ema, step_ema
 from .unlabelled import UnlabelledObjective
 
@@ -97,6 +98,7 @@ class SemiEncoderDecoder(EncoderDecoder):
         if self.training:
             step_ema(self.teacher, self)
         losses = super().loss(inputs['labelled'], data_samples['labelled'])
+        drop_background_share(self, losses)
         valid, truth = read_weak(data_samples['weak'])
         logits = self._teacher_logits(inputs['weak'])
         labels, figures = self.unlabelled.teach(logits, valid, truth)

@@ -47,6 +47,8 @@ def prediction_sheet(
             leaves the column out.
         runs: By the run's name, (prediction, confidence) of every picture:
             (H, W) integers in [0, C) and (H, W) probabilities of the predicted class.
+            The colours begin at 1 / C, or lower where a confidence is lower, which a
+            binary head with a threshold below one half has.
         classes: The C class names.
         palette: An RGB colour in 0 to 255 a class.
         maps: What to show of each run, in this order: 'prediction', 'confidence',
@@ -77,7 +79,7 @@ def prediction_sheet(
     size = (cell * aspect * len(titles) + 0.8, cell * len(pictures) + 0.8)
     figure = Figure(figsize=size, dpi=130, layout='constrained')
     grid = figure.subplots(len(pictures), len(titles), squeeze=False)
-    scale = Normalize(1 / max(len(classes), 2), 1)
+    scale = Normalize(_lowest(runs, len(classes)), 1)
     for row, axes in enumerate(grid):
         cells = iter(axes)
         next(cells).imshow(pictures[row])
@@ -98,6 +100,18 @@ def prediction_sheet(
     others += [RIGHT] if 'error' in maps else []
     _explain(figure, grid[:, -1], scale, classes, palette, others)
     return figure
+
+
+def _lowest(runs: Mapping[str, Sequence[Prediction]], num_classes: int) -> float:
+    """Where the scale begins: at 1 / C, below which no softmax decides.
+
+    The threshold of a binary head of one channel does: it begins at a tenth below.
+    """
+    even = 1 / max(num_classes, 2)
+    lowest = [float(maps[1].min()) for run in runs.values() for maps in run]
+    shown = min(lowest, default=even)
+    # Float32 rounds 1 / C down.
+    return even if shown > even - 1e-6 else int(10 * shown) / 10
 
 
 def paint_label(

@@ -46,3 +46,50 @@ def test_a_share_outside_of_its_range_is_refused(percent):
 
 def test_no_picture_has_no_measure():
     assert FineGrainedIoUMetric().compute_metrics([]) == {}
+
+
+def probabilities(number=4):
+    """Samples of a head of one channel, whose threshold is 0.3."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        sample(
+            torch.rand(1, 6, 8, generator=generator),
+            torch.randint(0, 2, (6, 8), generator=generator),
+        )
+        for _ in range(number)
+    ]
+
+
+def as_two_channels(found):
+    """The same decisions by the larger of two logits."""
+    return [
+        sample(
+            torch.cat([1 - each['pred_sem_seg']['data'], each['pred_sem_seg']['data']]),
+            each['gt_sem_seg']['data'][0],
+        )
+        for each in found
+    ]
+
+
+@pytest.mark.parametrize('channels', [1, 2])
+def test_two_classes_have_foreground_measures_with_one_channel_or_two(channels):
+    given = probabilities()
+    maps = [
+        np.stack([each[field]['data'][0].numpy() for each in given])
+        for field in ('pred_sem_seg', 'gt_sem_seg')
+    ]
+    wanted = overlap.foreground(*maps)
+    given = given if channels == 1 else as_two_channels(given)
+    found = evaluate(FineGrainedIoUMetric(), [given], classes=('ground', 'lesion'))
+    for key, name in (
+        ('foreground_IoU', 'IoU'),
+        ('foreground_Dice', 'Dice'),
+        ('sensitivity', 'sensitivity'),
+        ('specificity', 'specificity'),
+    ):
+        assert found[f'fine/{key}'] == pytest.approx(100 * wanted[name])
+
+
+def test_more_classes_have_no_foreground():
+    found = evaluate(FineGrainedIoUMetric(), [samples()])
+    assert not any('foreground' in key or 'sensitivity' in key for key in found)

@@ -8,6 +8,7 @@ from mmseg_jml.functional import (
     Areas,
     class_areas,
     fine_grained_measures,
+    foreground_measures,
     picture_measures,
 )
 from tests.functional.cases import laws, random_label, seeds
@@ -103,3 +104,18 @@ def test_a_share_outside_of_its_range_is_refused(percent):
     areas = class_areas(*pictures(1), 4)
     with pytest.raises(ValueError, match='`worst_percent` must be in'):
         fine_grained_measures(areas, percent)
+
+
+@given(seed=seeds)
+@laws
+def test_foreground_measures_are_those_of_their_definitions(seed):
+    prediction, label = pictures(seed, num_classes=2)
+    found = foreground_measures(class_areas(prediction, label, 2))
+    assert found == pytest.approx(
+        reference.foreground(prediction.numpy(), label.numpy())
+    )
+
+
+def test_foreground_measures_of_three_classes_are_refused():
+    with pytest.raises(ValueError, match='of two classes, background and foreground'):
+        foreground_measures(class_areas(*torch.zeros(2, 1, 4).long(), 3))

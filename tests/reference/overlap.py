@@ -82,3 +82,20 @@ def fine_grained(
         for name, value in found.items()
         if value is not None and not (percent < 100 and name.endswith('_D'))
     }
+
+
+def foreground(prediction: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """The measures of class 1 against class 0, over all pixels, that have a value."""
+    right = {0: 0, 1: 0}
+    wrong = {0: 0, 1: 0}  # by label
+    for place in np.ndindex(label.shape):
+        if label[place] != 255:
+            counts = right if prediction[place] == label[place] else wrong
+            counts[int(label[place])] += 1
+    found = {
+        'IoU': (right[1], right[1] + wrong[0] + wrong[1]),
+        'Dice': (2 * right[1], 2 * right[1] + wrong[0] + wrong[1]),
+        'sensitivity': (right[1], right[1] + wrong[1]),
+        'specificity': (right[0], right[0] + wrong[0]),
+    }
+    return {name: part / whole for name, (part, whole) in found.items() if whole}

@@ -53,6 +53,25 @@ def test_every_row_shows_its_picture_label_and_predictions():
         assert np.array_equal(shown(figure, row, 5), confidence)
 
 
+def test_confidences_below_one_half_have_colours_of_their_own():
+    """A binary head whose threshold is 0.3 decides with 0.35, and with 0.45."""
+    given = case(1)
+    low = np.linspace(0.3, 1, 96).reshape(8, 12)
+    given['runs'] = {'CE': [(given['labels'][0], low)]}
+    (image,) = prediction_sheet(**given).axes[3].images
+    assert image.get_clim()[0] == 0.3
+    colours = image.to_rgba(image.get_array()).reshape(-1, 4)
+    assert len(np.unique(colours, axis=0)) == 96
+
+
+def test_a_softmax_of_equal_probabilities_keeps_the_scale_of_its_classes():
+    given = case(1)
+    even = np.full((8, 12), np.float32(1) / 2 - 1e-7)
+    given['runs'] = {'CE': [(given['labels'][0], even)]}
+    (image,) = prediction_sheet(**given).axes[3].images
+    assert image.get_clim() == (0.5, 1)
+
+
 def test_one_scale_holds_for_every_confidence():
     figure = prediction_sheet(**case())
     images = [figure.axes[i].images[0] for i in (3, 5, 9, 11)]

@@ -40,6 +40,10 @@ class Column(NamedTuple):
 COLUMNS = (
     Column('Acc', 'Acc (%)', 2, ('calib/Acc', 'aAcc')),
     Column('mIoU', 'mIoU (%)', 2, ('mIoU',)),
+    Column('IoU', 'foreground IoU (%)', 2, ('fine/foreground_IoU',)),
+    Column('Dice', 'Dice (%)', 2, ('fine/foreground_Dice',)),
+    Column('sensitivity', 'sensitivity (%)', 2, ('fine/sensitivity',)),
+    Column('specificity', 'specificity (%)', 2, ('fine/specificity',)),
     Column('ECE', 'ECE (%)', 2, ('calib/ECE',)),
     Column('BECE', 'BECE (%)', 2, ('calib/BECE',)),
     Column('hours', 'training (hours)', 2),
