@@ -30,11 +30,14 @@ EXTRAS = {
     'slurm': ['submitit'],
     # Checkpoints in this format are read with it.
     'safetensors': ['safetensors'],
+    # `python -m mmseg_jml predict --format tif`
+    'geo': ['rasterio'],
     'tests': [
         'hypothesis',
         'import-linter',
         'pytest>=8',
         'pytest-xdist',
+        'rasterio',
         'safetensors',
         'scipy',
         'setuptools>=70.1',

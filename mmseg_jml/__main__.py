@@ -37,8 +37,8 @@ commands:
   configs [DEST] [--force]    list the shipped configs, or copy the tree to DEST
   train CONFIG ...            train; CONFIG is a file or a path in the shipped tree
   test CONFIG CHECKPOINT ...  evaluate a checkpoint
-  predict CONFIG CHECKPOINT FOLDER ...
-                              predict pictures without labels: classes, confidence
+  predict CONFIG CHECKPOINT IMAGES ...
+                              predict images without labels: classes, confidence
   calibrate CONFIG CHECKPOINT ...
                               fit a temperature on held-out pictures, write a config
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs

@@ -2,9 +2,12 @@
 
 import contextlib
 import csv
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class UnreadableError(ValueError):
@@ -63,3 +66,85 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
         temporary.open('w', newline='', encoding='utf-8') as file,
     ):
         csv.writer(file).writerows(rows)
+
+
+class Walk(NamedTuple):
+    """What lies in a folder and below it; paths begin with the folder."""
+
+    files: list[Path]  # sorted
+    loops: list[Path]  # links to a folder that they lie in, which were not followed
+    unreadable: dict[Path, str]  # folders that could not be listed, and why
+
+
+def walk_files(folder: str | Path) -> Walk:
+    """Find the files in a folder and its subfolders, linked ones too.
+
+    Files whose name begins with a dot are left out. A link to a file that is missing
+    counts as a file.
+
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> (folder / 'link').symlink_to(folder)
+    >>> write_whole(folder / 'a.txt', b'text')
+    >>> walk = walk_files(folder)
+    >>> [path.name for path in walk.files], [path.name for path in walk.loops]
+    (['a.txt'], ['link'])
+    """
+    walk = Walk([], [], {})
+    _walk_into(Path(folder), (), walk)
+    walk.files.sort()
+    return walk
+
+
+def _walk_into(folder: Path, above: tuple[tuple[int, int], ...], walk: Walk) -> None:
+    try:
+        status = folder.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            walk.loops.append(folder)
+            return
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        walk.unreadable[folder] = error.strerror or str(error)
+        return
+    for entry in entries:
+        if entry.is_dir():
+            _walk_into(Path(entry.path), (*above, here), walk)
+        elif not entry.name.startswith('.') and (entry.is_file() or entry.is_symlink()):
+            walk.files.append(Path(entry.path))
+
+
+def require_writable(folder: Path, name: str) -> None:
+    """Refuse a folder that cannot be made or written to, before the work is done.
+
+    A folder that was missing is missing afterwards too.
+
+    Raises:
+        OSError: It cannot be written to; the message begins with `name`.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        with tempfile.TemporaryFile(dir=_made(folder)):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f'{name}: cannot write to {folder}: {reason}') from error
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of what a file holds, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Predict pictures without labels: `python tools/predict.py --help`."""
+"""Predict images without labels: `python tools/predict.py --help`."""
 
 import sys
 

@@ -31,6 +31,7 @@ OPTIONAL = (
     ),
     Part('timm', 'timm', 'for its backbones: `pip install timm torchvision`'),
     Part('scipy', 'scipy', "to convert SBD's masks: `pip install scipy`"),
+    Part('rasterio', 'rasterio', 'to write GeoTIFFs: `pip install rasterio`'),
     Part('submitit', 'submitit', 'to send trainings to Slurm: `pip install submitit`'),
     Part(
         "mmcv's compiled operators",

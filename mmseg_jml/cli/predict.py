@@ -1,4 +1,4 @@
-"""Predict pictures without labels: what `tools/predict.py` runs."""
+"""Predict images that need no labels: what `tools/predict.py` runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..files import UnreadableError, whole_file
+from ..files import UnreadableError, require_writable, sha256_of
 from .launch import (
     add_config_arguments,
     errors_as_sentence,
@@ -20,148 +18,151 @@ from .launch import (
     prepare_mmseg,
 )
 from .parser import Parser
+from .prediction.images import LIST, Images, check_outputs, find_images
+from .prediction.index import Index
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-FORMATS = ('png', 'npz')
-MAPS = ('prediction', 'confidence', 'entropy')
-ORIGIN = 'made_by.json'
-SIXTEEN_BITS = 65535
+    from .prediction.job import Job
+    from .prediction.output import Output
+    from .prediction.tiles import Tiling
 
-
-class Maps(NamedTuple):
-    """What is predicted of one picture, each (H, W)."""
-
-    prediction: np.ndarray  # class ids, uint8 where they fit, else uint16
-    confidence: np.ndarray  # float32, the probability of the predicted class
-    entropy: np.ndarray  # float32, nats, from 0 to the logarithm of num_classes
-    num_classes: int
+FORMATS = ('png', 'npz', 'tif')
 
 
 def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Predict as the command line `argv` says; 1 where a picture could not be read."""
+    """Predict as the command line `argv` says; 1 where an image was not predicted."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     _, cfg = load_config(args)
     from ..models.binary import threshold_sentence
-    from .loading import load_model
     from .options import require_file
+    from .prediction.georeference import require_rasterio
+    from .prediction.output import Output
 
+    output = Output(args.out, args.format, args.overlay)
     with errors_as_sentence():
         require_file(args.checkpoint, '`checkpoint`')
-        pictures = find_pictures(args.folder, args.out)
-        transform = reading_pipeline(cfg)
-        model = load_model(cfg, args.checkpoint)  # before the folder is claimed
-        claim_folder(args.out, origin(cfg, args.checkpoint, args.format))
-    todo = [name for name in pictures if not is_done(args.out, name, args.format)]
-    with errors_as_sentence((UnreadableError,)):
-        failed = _predict_all(model, args, todo, transform) if todo else {}
-    for name, reason in failed.items():
-        print(f'error: {args.folder / name} is not readable: {reason}', file=sys.stderr)
+        tiling = parse_tiling(args.tile, args.overlap)
+        if args.format == 'tif':
+            require_rasterio()
+        images = find_images(args.images, args.out)
+        check_outputs(images, [(name, output.files(name)) for name in images.names])
+        index = Index(args.out, made_by(cfg, args.checkpoint, args.format, tiling))
+        steps = unlabelled_pipeline(cfg)
+        require_writable(args.out, '`--out`')
+    todo = [name for name in images.names if not is_done(name, images, output, index)]
+    failed = dict(images.left_out)
+    if todo:
+        with errors_as_sentence((UnreadableError,)):
+            job = prepare(cfg, args.checkpoint, steps, tiling, output)
+        with errors_as_sentence((OSError,)):
+            failed |= job.run(images, todo, index)
     print(end=threshold_sentence(cfg.get('model') or {}))
-    print(
-        f'{args.out}: {len(todo) - len(failed)} predicted, '
-        f'{len(pictures) - len(todo)} already there, {len(failed)} not readable'
-    )
-    return int(bool(failed))
+    return report(images, len(todo), failed, args.out)
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Prediction, confidence and entropy of pictures without labels.',
-        epilog='Run it again after an interruption: finished pictures are skipped.',
+        description='Predict images that need no labels: write the predicted class of '
+        'each pixel, its confidence and the entropy.',
+        epilog='After an interruption run the same command again. Images whose maps '
+        'are there are skipped, unless the image has changed.',
     )
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='a file or an address')
-    parser.add_argument('folder', type=Path, help='pictures, also in subfolders')
     parser.add_argument(
-        '--out', type=Path, default=Path('predictions'), help='default: %(default)s'
+        'images',
+        type=Path,
+        metavar='IMAGES',
+        help=f'an image, a list of images ({LIST}, one path on each line), or a folder '
+        'of images, which may have subfolders',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('predictions'),
+        help='the folder of the results (default: %(default)s)',
     )
     parser.add_argument(
         '--format',
         choices=FORMATS,
         default='png',
-        help='png: class ids in the colours of the classes, confidence and entropy / '
-        'log C as 16-bit grey, 65535 = 1; npz: arrays, entropy in nats',
+        help='png: class ids in the colours of the classes, and confidence and '
+        'entropy / log C as 16-bit grey, where 65535 is 1. npz: arrays, with the '
+        'entropy in nats. tif: GeoTIFFs of the same values, with the georeference of '
+        'the image; this needs rasterio. (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--overlay',
+        action='store_true',
+        help='also draw the predicted classes over each image, with a legend',
+    )
+    parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='SIZE',
+        help='predict images that are larger than SIZE pixels in square tiles of that '
+        'size, which needs less memory',
+    )
+    parser.add_argument(
+        '--overlap',
+        type=int,
+        metavar='PIXELS',
+        help='how many pixels neighbouring tiles share; they are blended there '
+        '(default: a quarter of SIZE)',
     )
     return parser
 
 
-def find_pictures(folder: Path, out: Path) -> list[Path]:
-    """Pictures in `folder` and below, as paths in it, sorted; none that are in `out`.
+def parse_tiling(size: int | None, overlap: int | None) -> Tiling | None:
+    """The tiles that `--tile` and `--overlap` ask for.
 
     Raises:
-        NotADirectoryError: `folder` is no folder.
-        ValueError: it holds no picture, is `out` itself, or two of its pictures differ
-            in the suffix alone and would share a result.
+        ValueError: The tiles would not have a size, or not advance.
     """
-    if not folder.is_dir():
-        raise NotADirectoryError(f'`FOLDER` must be a folder of pictures, got {folder}')
-    if out.resolve() == folder.resolve():
-        raise ValueError(f'`--out` must be another folder than the pictures: {out}')
-    found = [
-        path.relative_to(folder)
-        for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and out.resolve() not in path.resolve().parents
-    ]
-    if not found:
-        raise ValueError(f'no picture in {folder}: looked for {", ".join(SUFFIXES)}')
-    by_stem: dict[Path, Path] = {}
-    for path in found:
-        other = by_stem.setdefault(path.with_suffix(''), path)
-        if other != path:
-            raise ValueError(
-                f'{other} and {path} would be one file in {out}: rename or move one'
-            )
-    return found
+    from .prediction.tiles import Tiling
+
+    if size is None:
+        if overlap is not None:
+            raise ValueError('`--overlap` needs `--tile`')
+        return None
+    if size < 1:
+        raise ValueError(f'`--tile` must be at least 1, got {size}')
+    if overlap is None:
+        overlap = size // 4
+    if not 0 <= overlap < size:
+        raise ValueError(
+            f'`--overlap` must be from 0 to less than `--tile` {size}, got {overlap}'
+        )
+    return Tiling(size, overlap)
 
 
-def origin(cfg: Config, checkpoint: str, file_format: str) -> dict[str, str]:
-    """What the predictions depend on: they are not to be mixed in one folder."""
+def made_by(
+    cfg: Config, checkpoint: str, file_format: str, tiling: Tiling | None
+) -> dict[str, Any]:
+    """What all predictions in a folder depend on: they are not to be mixed."""
     described = json.dumps(
         {'model': cfg.model.to_dict(), 'pipeline': unlabelled_pipeline(cfg)},
         default=str,
         sort_keys=True,
     )
-    weights = checkpoint
-    if Path(checkpoint).is_file():
-        weights = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    is_file = Path(checkpoint).is_file()
     return {
         'config': hashlib.sha256(described.encode()).hexdigest(),
-        'checkpoint': weights,
+        'checkpoint': sha256_of(checkpoint) if is_file else checkpoint,
         'format': file_format,
+        'tiling': None if tiling is None else list(tiling),
     }
-
-
-def claim_folder(out: Path, made_by: dict[str, str]) -> None:
-    """Note in `out` what its predictions come from.
-
-    Raises:
-        ValueError: it holds those of something else.
-    """
-    note = out / ORIGIN
-    if note.is_file():
-        before = json.loads(note.read_text())
-        changed = [key for key, value in made_by.items() if before.get(key) != value]
-        if changed:
-            raise ValueError(
-                f'{out} holds predictions of another {" and ".join(changed)}: '
-                'choose another `--out`, or delete it'
-            )
-    with whole_file(note) as temporary:
-        temporary.write_text(json.dumps(made_by, indent=2) + '\n')
 
 
 def unlabelled_pipeline(cfg: Config) -> list[dict[str, Any]]:
     """The config's own test pipeline without what reads labels.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while dataset.get('pipeline') is None and dataset.get('dataset'):
@@ -172,99 +173,60 @@ def unlabelled_pipeline(cfg: Config) -> list[dict[str, Any]]:
     return [dict(step) for step in steps if 'Annotation' not in str(step['type'])]
 
 
-def reading_pipeline(cfg: Config) -> Callable[[dict], dict]:
-    """What makes of `dict(img_path=...)` the model's input."""
+def is_done(name: Path, images: Images, output: Output, index: Index) -> bool:
+    """Whether all files of an image are there, made from what it holds now."""
+    if not all(path.is_file() for path in output.files(name)):
+        return False
+    return index.is_current(name, images.root / name)
+
+
+def prepare(
+    cfg: Config,
+    checkpoint: str,
+    steps: list[dict[str, Any]],
+    tiling: Tiling | None,
+    output: Output,
+) -> Job:
+    """Build the model and the pipeline.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+    """
     from mmengine.dataset import Compose
-    from mmengine.registry import init_default_scope
 
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
-    return Compose(unlabelled_pipeline(cfg))
+    from .loading import load_model
+    from .prediction.job import Job
 
-
-def _predict_all(
-    model: Any,
-    args: argparse.Namespace,
-    todo: Sequence[Path],
-    transform: Callable[[dict], dict],
-) -> dict[Path, str]:
-    """Write the maps of every picture; return why some could not be read."""
-    from mmengine.utils import track_iter_progress
-
-    failed = {}
-    for name in track_iter_progress(todo):
-        info = {'img_path': str(args.folder / name), 'seg_fields': []}
-        try:
-            sample = transform(info)
-        except Exception as error:  # decoders raise what they like on broken files
-            failed[name] = f'{type(error).__name__}: {error}'
-            continue
-        write_maps(args.out, name, predict(model, sample), model, args.format)
-    return failed
+    model = load_model(cfg, checkpoint)
+    return Job(model, Compose(steps), rgb_reader(steps), tiling, output)
 
 
-def predict(model: Any, sample: dict) -> Maps:
-    """The maps of one picture, by the model's own test mode, at its own size."""
-    import torch
+def rgb_reader(steps: list[dict[str, Any]]) -> Callable[[Path], Any]:
+    """What reads an image (H,W,3) to be looked at, by the pipeline's own loader."""
+    import numpy as np
+    from mmseg.registry import TRANSFORMS
 
-    from ..functional.uncertainty import class_probs, confidence_map, entropy_map
+    load = TRANSFORMS.build(dict(steps[0]))
 
-    batch = {key: [value] for key, value in sample.items()}
-    with torch.no_grad():
-        (output,) = model.test_step(batch)
-    probs = class_probs(output.seg_logits.data)
-    prediction = output.pred_sem_seg.data[0].long()
-    maps = prediction, confidence_map(probs, prediction), entropy_map(probs)
-    ids, confidence, entropy = (values.cpu().numpy() for values in maps)
-    ids = ids.astype(np.uint8 if len(probs) <= 256 else np.uint16)
-    confidence, entropy = confidence.astype(np.float32), entropy.astype(np.float32)
-    return Maps(ids, confidence, entropy, len(probs))
+    def read(path: Path) -> Any:
+        image = load({'img_path': str(path), 'seg_fields': []})['img']
+        image = np.atleast_3d(image)[..., 2::-1]
+        return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+    return read
 
 
-def files(out: Path, name: Path, file_format: str) -> list[Path]:
-    """Where the maps of a picture go, the last one last."""
-    if file_format == 'npz':
-        return [(out / name).with_suffix('.npz')]
-    return [(out / what / name).with_suffix('.png') for what in MAPS]
-
-
-def is_done(out: Path, name: Path, file_format: str) -> bool:
-    """Whether the maps of a picture are there: no file is ever half-written."""
-    return all(path.is_file() for path in files(out, name, file_format))
-
-
-def write_maps(out: Path, name: Path, maps: Maps, model: Any, file_format: str) -> None:
-    """Write the maps of one picture, each file whole or not at all."""
-    classes = model.dataset_meta.get('classes') or ()
-    palette = model.dataset_meta.get('palette') or ()
-    if file_format == 'npz':
-        (path,) = files(out, name, file_format)
-        with whole_file(path) as temporary:
-            np.savez_compressed(
-                temporary, **maps._asdict(), classes=list(classes), palette=palette
-            )
-        return
-    images = (
-        coloured(maps.prediction, palette),
-        grey(maps.confidence),
-        grey(maps.entropy / np.log(maps.num_classes)),
+def report(images: Images, todo: int, failed: dict[Path, str], out: Path) -> int:
+    """Say what was predicted and what was not; return the exit status."""
+    for note in images.notes:
+        print(f'note: {note}', file=sys.stderr)
+    for name, reason in failed.items():
+        print(
+            f'error: {images.root / name} was not predicted: {reason}', file=sys.stderr
+        )
+    tried = len(failed) - len(images.left_out)
+    print(
+        f'{out}: {todo - tried} predicted, {len(images.names) - todo} already there, '
+        f'{len(failed)} not predicted'
     )
-    for path, image in zip(files(out, name, file_format), images, strict=True):
-        with whole_file(path) as temporary:
-            image.save(temporary)
-
-
-def coloured(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> Any:
-    """A picture whose values are the ids and that viewers show in the palette."""
-    from PIL import Image
-
-    image = Image.fromarray(ids)
-    if len(palette) and ids.dtype == np.uint8:
-        image.putpalette([channel for colour in palette for channel in colour])
-    return image
-
-
-def grey(values: np.ndarray) -> Any:
-    """Values in [0, 1] as 16-bit grey."""
-    from PIL import Image
-
-    return Image.fromarray(np.round(values.clip(0, 1) * SIXTEEN_BITS).astype(np.uint16))
+    return int(bool(failed))

@@ -1,6 +1,8 @@
 """tools/predict.py: pictures without labels."""
 
+import hashlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mmseg_jml.cli.predict import run_prediction
 from tests.processes import ROOT, run_python
 from tests.tools.models import BINARY, write_checkpoint, write_config, write_pictures
 
+OUTS = ('out', 'fresh')
 SLIDE = {'model.test_cfg': {'mode': 'slide', 'crop_size': (32, 32), 'stride': (20, 20)}}
 
 
@@ -106,7 +109,7 @@ def test_a_binary_head_is_predicted_by_its_threshold(case):
     assert found['entropy'].max() <= np.log(2) + 1e-6
 
 
-def test_finished_pictures_are_skipped(case, capsys):
+def test_finished_images_are_skipped(case, capsys):
     predict()
     (case / 'out/entropy/a.png').unlink()  # as if it had been killed there
     kept = (case / 'out/entropy/below/b.png').stat().st_mtime_ns
@@ -116,9 +119,55 @@ def test_finished_pictures_are_skipped(case, capsys):
     assert (case / 'out/entropy/below/b.png').stat().st_mtime_ns == kept
 
 
+def test_an_image_that_was_replaced_is_predicted_again(case, capsys):
+    predict('--format', 'npz')
+    old = load('out/a.npz')['confidence']
+    image = 255 - pixels('pictures/a.png')
+    Image.fromarray(image).save('pictures/a.png')
+    capsys.readouterr()
+    predict('--format', 'npz')
+    assert '1 predicted, 1 already there' in capsys.readouterr().out
+    assert not np.array_equal(load('out/a.npz')['confidence'], old)
+    predict('--format', 'npz', out='fresh')
+    np.testing.assert_array_equal(*(load(f'{o}/a.npz')['entropy'] for o in OUTS))
+
+
+def test_an_image_renamed_to_another_format_is_predicted_again(case, capsys):
+    predict()
+    (case / 'pictures/a.png').rename(case / 'pictures/a.bmp')
+    capsys.readouterr()
+    predict()
+    assert '1 predicted, 1 already there' in capsys.readouterr().out
+
+
+def test_the_index_leads_from_each_map_to_its_image(case):
+    write_pictures(case / 'pictures', ('below/a.png',))
+    predict()
+    outputs = json.loads((case / 'out/index.json').read_text())['outputs']
+    assert set(outputs) == {'a', 'below/a', 'below/b'}
+    for row in outputs.values():
+        content = (case / 'pictures' / row['image']).read_bytes()
+        assert row['bytes'] == len(content)
+        assert row['sha256'] == hashlib.sha256(content).hexdigest()
+
+
+def test_maps_of_an_interrupted_run_do_not_count(case, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    predict()
+    write_pictures(case / 'pictures', ('new.png',))
+    Image.fromarray(255 - pixels('pictures/a.png')).save('pictures/a.png')
+    monkeypatch.setattr('mmseg_jml.cli.prediction.job.predict', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predict()
+    outputs = json.loads((case / 'out/index.json').read_text())['outputs']
+    assert set(outputs) == {'below/b'}
+
+
 def test_nothing_to_do_builds_no_model(case, monkeypatch):
     predict()
-    monkeypatch.setattr(predict_module, '_predict_all', None)
+    monkeypatch.setattr(predict_module, 'prepare', None)
     assert predict() == 0
 
 
@@ -135,25 +184,168 @@ def test_nothing_to_do_builds_no_model(case, monkeypatch):
 def test_predictions_of_two_models_are_not_mixed(case, change, what):
     predict()
     change(case)
-    with pytest.raises(SystemExit, match=f'out holds predictions of another {what}:'):
+    with pytest.raises(SystemExit, match=f'made with another {what}:'):
         predict()
 
 
-def test_predictions_of_two_formats_are_not_mixed(case):
+@pytest.mark.parametrize(
+    ('flags', 'what'),
+    [(('--format', 'npz'), 'format'), (('--tile', '32'), 'tiling')],
+)
+def test_predictions_of_two_kinds_are_not_mixed(case, flags, what):
     predict()
-    with pytest.raises(SystemExit, match='predictions of another format'):
-        predict('--format', 'npz')
+    with pytest.raises(SystemExit, match=f'made with another {what}'):
+        predict(*flags)
 
 
-def test_an_unreadable_picture_is_named_and_the_rest_goes_on(case, capsys):
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (('--tile', '0'), '`--tile` must be at least 1'),
+        (('--overlap', '4'), '`--overlap` needs `--tile`'),
+        (('--tile', '8', '--overlap', '8'), 'from 0 to less than `--tile` 8, got 8'),
+    ],
+)
+def test_tiles_that_do_not_advance_are_refused(case, flags, words):
+    with pytest.raises(SystemExit, match=words):
+        predict(*flags)
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_predicted(case, capsys):
     (case / 'pictures/aa.png').write_bytes(b'no picture')
     (case / 'pictures/empty.jpg').touch()
+    (case / 'pictures/gone.jpg').symlink_to('nowhere.jpg')
+    (case / 'pictures/scan.dcm').touch()
     assert predict() == 1
     captured = capsys.readouterr()
-    for name in ('aa.png', 'empty.jpg'):
-        assert f'pictures/{name} is not readable: ' in captured.err
-    assert '2 predicted, 0 already there, 2 not readable' in captured.out
+    for name in ('aa.png', 'empty.jpg', 'gone.jpg', 'scan.dcm'):
+        assert f'pictures/{name} was not predicted: it ' in captured.err
+    assert '2 predicted, 0 already there, 4 not predicted' in captured.out
     assert len(list((case / 'out/entropy').rglob('*.png'))) == 2
+
+
+def test_images_in_linked_folders_are_predicted(case, capsys):
+    write_pictures(case / 'elsewhere', ('c.png',))
+    (case / 'pictures/linked').symlink_to(case / 'elsewhere')
+    assert predict() == 0
+    assert (case / 'out/prediction/linked/c.png').is_file()
+
+
+@pytest.mark.parametrize(
+    ('error', 'words'),
+    [
+        (torch.cuda.OutOfMemoryError('CUDA out of memory'), '`--tile 1024`'),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), '`--tile 1024`'),
+        (RuntimeError('3 channels, got 4'), 'RuntimeError: 3 channels, got 4'),
+    ],
+)
+def test_an_image_that_the_model_fails_on_is_named(
+    case, monkeypatch, capsys, error, words
+):
+    from mmseg.models import EncoderDecoder
+
+    inference = EncoderDecoder.inference
+
+    def fail(self, inputs, metas):
+        if metas[0]['img_path'].endswith('a.png'):
+            raise error
+        return inference(self, inputs, metas)
+
+    monkeypatch.setattr(EncoderDecoder, 'inference', fail)
+    assert predict() == 1
+    captured = capsys.readouterr()
+    assert 'pictures/a.png was not predicted: ' in captured.err
+    assert words in captured.err
+    assert '1 predicted, 0 already there, 1 not predicted' in captured.out
+    assert not (case / 'out/prediction/a.png').exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(case):
+    write_checkpoint(case / 'a.pth', case / 'config.py', gain=float('nan'))
+    with pytest.raises(
+        SystemExit, match=r"'a.pth' cannot predict: .* decode_head.conv_seg"
+    ):
+        predict()
+    assert not (case / 'out').exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_first(case, monkeypatch):
+    (case / 'file').touch()
+    monkeypatch.setattr(predict_module, 'prepare', None)
+    with pytest.raises(SystemExit, match='`--out`: cannot write to file/out'):
+        predict(out='file/out')
+
+
+def test_a_file_and_a_list_are_predicted_as_a_folder_is(case):
+    (case / 'list.txt').write_text('pictures/below/b.jpg\n')
+    predict()
+    assert predict(folder='pictures/a.png', out='one') == 0
+    assert predict(folder='list.txt', out='two') == 0
+    for one, other in (
+        ('out/entropy/a.png', 'one/entropy/a.png'),
+        ('out/entropy/below/b.png', 'two/entropy/pictures/below/b.png'),
+    ):
+        assert np.array_equal(pixels(one), pixels(other))
+
+
+def test_an_overlay_is_added_to_what_is_there(case, capsys):
+    predict()
+    capsys.readouterr()
+    assert predict('--overlay') == 0
+    assert '2 predicted, 0 already there' in capsys.readouterr().out
+    drawn, ids = pixels('out/overlay/a.png'), pixels('out/prediction/a.png')
+    assert drawn.shape[0] > ids.shape[0]
+    with Image.open('out/prediction/a.png') as image:
+        colours = np.asarray(image.convert('RGB')).astype(float)
+    mixed = (pixels('pictures/a.png') + colours) / 2
+    np.testing.assert_allclose(drawn[: ids.shape[0], : ids.shape[1]], mixed, atol=1)
+
+
+def test_geotiffs_keep_the_place_of_the_image(case):
+    import rasterio
+    from rasterio.transform import from_origin
+
+    place = {'crs': 'EPSG:32633', 'transform': from_origin(5e5, 58e5, 0.5, 0.5)}
+    bands = pixels('pictures/a.png').transpose(2, 0, 1)
+    shape = dict(zip(('count', 'height', 'width'), bands.shape, strict=True))
+    with rasterio.open('a.tif', 'w', 'GTiff', dtype='uint8', **shape, **place) as file:
+        file.write(bands)
+    predict('--format', 'npz')
+    assert predict('--format', 'tif', folder='a.tif', out='geo') == 0
+    for what, values in load('out/a.npz').items():
+        if what in ('prediction', 'confidence', 'entropy'):
+            with rasterio.open(f'geo/{what}/a.tif') as file:
+                assert file.crs.to_epsg() == 32633
+                assert file.transform == place['transform']
+                np.testing.assert_allclose(file.read(1), values, atol=1e-6)
+
+
+def test_without_rasterio_geotiffs_are_refused_with_what_to_install(case, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'rasterio', None)
+    with pytest.raises(SystemExit, match='`pip install rasterio`'):
+        predict('--format', 'tif')
+
+
+@pytest.mark.parametrize(
+    'changes', [{}, SLIDE, BINARY], ids=['whole', 'slide', 'binary']
+)
+def test_one_tile_that_holds_the_image_gives_the_whole_prediction(case, changes):
+    write_checkpoint(case / 'a.pth', write_config(case / 'config.py', changes))
+    predict('--format', 'npz')
+    predict('--format', 'npz', '--tile', '64', out='tiled')
+    for key in ('prediction', 'confidence', 'entropy'):
+        np.testing.assert_allclose(
+            load('out/a.npz')[key], load('tiled/a.npz')[key], atol=1e-6
+        )
+
+
+def test_tiles_cover_an_image_that_is_larger(case):
+    predict('--format', 'npz')
+    assert predict('--format', 'npz', '--tile', '32', '--overlap', '16', out='t') == 0
+    whole, tiled = load('out/a.npz'), load('t/a.npz')
+    assert tiled['prediction'].shape == whole['prediction'].shape
+    # They differ near the borders of the tiles, where the network sees less.
+    assert (tiled['prediction'] == whole['prediction']).mean() > 0.8
 
 
 def test_pictures_of_an_output_inside_the_folder_are_not_predicted(case):
@@ -162,22 +354,13 @@ def test_pictures_of_an_output_inside_the_folder_are_not_predicted(case):
     assert len(list((case / 'pictures/out').rglob('*.png'))) == 6
 
 
-def test_an_error_of_the_model_is_not_called_unreadable(case, monkeypatch):
-    def fail(*args):
-        raise RuntimeError('out of memory')
-
-    monkeypatch.setattr('mmseg.models.EncoderDecoder.inference', fail)
-    with pytest.raises(RuntimeError, match='out of memory'):
-        predict()
-
-
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
-        ({'folder': 'nowhere'}, '`FOLDER` must be a folder of pictures, got nowhere'),
-        ({'folder': 'empty'}, 'no picture in empty: looked for .jpg'),
-        ({'folder': 'twins'}, 'c.jpg and c.png would be one file'),
-        ({'out': 'pictures'}, '`--out` must be another folder'),
+        ({'folder': 'nowhere'}, '`IMAGES` must be .* but nowhere does not exist'),
+        ({'folder': 'empty'}, 'There is no image in empty. .* end in .jpg'),
+        ({'folder': 'twins'}, 'c.jpg and c.png would both be written to'),
+        ({'out': 'pictures'}, '`--out` must not be the folder of the images'),
         ({'config': 'nothing.py'}, "no config 'nothing.py'"),
     ],
 )
@@ -204,9 +387,8 @@ def test_the_command_and_the_script_are_the_same(case):
     for name in ('prediction/a.png', 'entropy/below/b.png'):
         one, other = (pixels(case / out / name) for out in ('out', 'other'))
         assert np.array_equal(one, other)
-    assert json.loads((case / 'out/made_by.json').read_text()) == json.loads(
-        (case / 'other/made_by.json').read_text()
-    )
+    one, other = ((case / out / 'index.json').read_text() for out in ('out', 'other'))
+    assert one == other
 
 
 def test_the_pipeline_reads_no_labels_and_is_otherwise_the_configs_own():
@@ -219,19 +401,3 @@ def test_the_pipeline_reads_no_labels_and_is_otherwise_the_configs_own():
     assert [step['type'] for step in kept] == ['LoadImageFromFile', 'Resize']
     with pytest.raises(ValueError, match='no `test_dataloader'):
         predict_module.unlabelled_pipeline(Config({}))
-
-
-def test_many_classes_get_sixteen_bits():
-    class Model:
-        def test_step(self, batch):
-            from mmengine.structures import PixelData
-            from mmseg.structures import SegDataSample
-
-            sample = SegDataSample()
-            logits = torch.zeros(300, 2, 3)
-            logits[299] = 1.0
-            sample.seg_logits = PixelData(data=logits)
-            sample.pred_sem_seg = PixelData(data=logits.argmax(0, keepdim=True))
-            return [sample]
-
-    assert predict_module.predict(Model(), {}).prediction.max() == 299
