@@ -134,14 +134,15 @@ def overlap_remark(cfg: Config, split: str) -> str:
 
 def _paths(cfg: Config, key: str) -> set[str]:
     """The pictures of a loader's data set."""
-    from ..datasets.check import leaf_datasets, picture_paths
+    from ..datasets.check import leaf_datasets
+    from ..datasets.listing import image_paths
 
     if cfg.get(key) is None:
         return set()
     paths = set()
     for leaf in leaf_datasets(cfg[key]['dataset']):
         leaf.full_init()
-        paths |= picture_paths(leaf)
+        paths |= image_paths(leaf)
     return paths
 
 

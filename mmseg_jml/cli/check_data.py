@@ -1,4 +1,4 @@
-"""Check the data sets of a config: what `tools/check_dataset.py` runs."""
+"""Check the datasets of a config: what `tools/check_dataset.py` runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SPLITS = ('train', 'val', 'test')
 SENTENCES_SHOWN = 5  # of each kind of problem; the saved report has all
-PICTURES_SHOWN = 5
-HEADER = ('class', 'pixels', 'per cent', 'pictures')
+IMAGES_SHOWN = 5
+HEADER = ('class', 'pixels', 'per cent', 'images')
 
 
 def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -37,17 +37,22 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
     from mmengine.registry import init_default_scope
 
     from ..models.binary import threshold_sentence
+    from .loss_trial import loss_problems
 
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     with errors_as_sentence():
+        unfit = list(loss_problems(cfg))
         reports = _inspect(cfg, args.workers)
     out_dir = args.out_dir or Path('work_dirs') / 'check' / path.stem
     for report in reports:
         print(f'\n{_text(report, SENTENCES_SHOWN)}')
         _write(report, out_dir)
     print(end=threshold_sentence(cfg.get('model') or {}))
-    print(f'\nReports, tables and pictures are in {out_dir}')
-    bad = [report.name for report in reports if report.problems]
+    print(f'\nReports, tables and images are in {out_dir}')
+    for sentence in unfit:
+        print(f'- BAD loss: {sentence}')
+    bad = ['losses'] * bool(unfit)
+    bad += [report.name for report in reports if report.problems]
     print(f'bad: {", ".join(bad)}' if bad else 'good')
     return int(bool(bad))
 
@@ -55,7 +60,7 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     parser = Parser(
         prog=prog,
-        description='Read every picture and mask of a config and say what is wrong.',
+        description='Read every image and mask of a config and say what is wrong.',
     )
     add_config_arguments(parser)
     parser.add_argument(
@@ -70,7 +75,7 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
 def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
     """A report of each split; of test only where it is not val."""
     from ..datasets.parallel import DEFAULT_WORKERS
-    from ..datasets.report import inspect_split, mark_shared_pictures
+    from ..datasets.report import inspect_split, mark_shared_images
     from .preflight import model_classes
 
     loaders = {split: cfg.get(f'{split}_dataloader') for split in SPLITS}
@@ -86,7 +91,7 @@ def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
     ]
     if 'train' in datasets:
         for report in reports[1:]:
-            mark_shared_pictures(reports[0], report)
+            mark_shared_images(reports[0], report)
     return reports
 
 
@@ -94,7 +99,7 @@ def _text(report: SplitReport, most: int | None = None) -> str:
     """The report as Markdown, with at most `most` sentences of each kind of problem."""
     from ..datasets.report import ADVICE
 
-    lines = [f'{report.name}: {len(report.paths)} pictures', '']
+    lines = [f'{report.name}: {len(report.paths)} images', '']
     if report.classes:
         lines += [table(HEADER, _rows(report), padded=True), '']
     for kind, sentences in report.by_kind().items():
@@ -108,13 +113,13 @@ def _text(report: SplitReport, most: int | None = None) -> str:
 
 def _rows(report: SplitReport) -> list[tuple[str, ...]]:
     return [
-        (name, str(pixels), f'{100 * share:.3f}', str(pictures))
-        for name, pixels, share, pictures in report.histogram()
+        (name, str(pixels), f'{100 * share:.3f}', str(images))
+        for name, pixels, share, images in report.histogram()
     ]
 
 
 def _write(report: SplitReport, out_dir: Path) -> None:
-    """Save the report, its table, and a sheet of pictures under their labels."""
+    """Save the report, its table, and a sheet of images under their labels."""
     from ..files import write_whole
 
     write_whole(out_dir / f'{report.name}.md', f'{_text(report)}\n'.encode())
@@ -127,13 +132,13 @@ def _write(report: SplitReport, out_dir: Path) -> None:
 
 
 def _sheet(report: SplitReport) -> bytes:
-    """A PNG file with some of the pictures, spread evenly over the split."""
+    """A PNG file with some of the images, spread evenly over the split."""
     from ..visualization import label_sheet
 
-    step = -(-len(report.sound) // PICTURES_SHOWN)
+    step = -(-len(report.sound) // IMAGES_SHOWN)
     samples = [load() for load in report.sound[::step]]
     figure = label_sheet(
-        [picture for picture, _ in samples],
+        [image for image, _ in samples],
         [label for _, label in samples],
         classes=report.classes,
         palette=report.palette,

@@ -36,14 +36,23 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
     args = _train_parser(prog).parse_args(argv)
     prepare_mmseg()
     cfg = _load(args, TRAINING)
+    from .loss_trial import check_losses
     from .options import apply_train_options
-    from .preflight import check_data_sets, check_save_best, prepare_launcher
+    from .preflight import (
+        check_data_sets,
+        check_loaders,
+        check_save_best,
+        prepare_launcher,
+    )
 
     with errors_as_sentence():
         apply_train_options(cfg, args)
         if _is_first_process():
             check_save_best(cfg)
-            check_data_sets(cfg)
+            check_loaders(cfg)
+            if args.check:
+                check_losses(cfg)
+                check_data_sets(cfg)
         prepare_launcher(cfg)
     with errors_as_sentence((UnreadableError,)):
         _runner(cfg, exact=False).train()
@@ -152,6 +161,13 @@ def _train_parser(prog: str | None) -> argparse.ArgumentParser:
         help='go on from the latest checkpoint of the work dir, or from CHECKPOINT',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (CUDA)')
+    parser.add_argument(
+        '--no-check',
+        dest='check',
+        action='store_false',
+        help='start even if the check of the losses and of the first images and masks '
+        'would find a problem',
+    )
     return parser
 
 

@@ -123,7 +123,7 @@ def _fractions(
     args: argparse.Namespace,
 ) -> tuple[Lists, str]:
     """The labelled and unlabelled images of each fraction, and the report."""
-    from ..datasets.check import SPLIT_LISTS
+    from ..datasets.listing import SPLIT_LISTS
     from ..datasets.splits import grouped_order, split_sizes
 
     wanted = split_sizes(len(counted.ids), fractions)
@@ -210,7 +210,8 @@ def training_set(cfg: Config) -> BaseDataset:
     Raises:
         ValueError: There is none, several, or it has no pictures.
     """
-    from ..datasets.check import leaf_datasets, listing_trouble
+    from ..datasets.check import leaf_datasets
+    from ..datasets.listing import listing_trouble
 
     if not cfg.get('train_dataloader'):
         raise ValueError('the config has no `train_dataloader`')

@@ -11,7 +11,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..files import whole_file
-from .launch import errors_as_sentence
+from ..shipped import find_config
+from .launch import errors_as_sentence, prepare_mmseg
 from .parser import Parser
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         nargs='+',
         metavar='NAME=NPZ',
         help='a name to show, and what `predict --format npz` made of the picture',
+    )
+    maps.add_argument(
+        '--config',
+        help='read the picture with the loader of the test pipeline of this config '
+        '(default: LoadImageFromFile without options)',
     )
     maps.add_argument('--out', type=Path, default=Path('maps.png'))
     maps.set_defaults(draw=maps_of_runs)
@@ -130,12 +136,9 @@ def maps_of_runs(args: argparse.Namespace) -> Figure:
         ValueError: A file holds no predictions, or those of other classes than the
             first run's.
     """
-    from PIL import Image
-
     from ..visualization import prediction_sheet
 
-    with Image.open(args.picture) as file:
-        picture = np.asarray(file.convert('RGB'))
+    picture = _read(args.picture, args.config)
     paths = parse_runs(args.runs)
     runs = {name: _load(path) for name, path in paths.items()}
     first = next(iter(runs.values()))
@@ -149,6 +152,20 @@ def maps_of_runs(args: argparse.Namespace) -> Figure:
         classes=first['classes'].tolist(),
         palette=first['palette'].tolist(),
     )
+
+
+def _read(picture: Path, config: str | None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, as the pipeline reads it that the maps were made with."""
+    prepare_mmseg()
+    from mmengine.config import Config
+
+    from ..datasets.reading import Reader
+    from .predict import unlabelled_pipeline
+
+    pipeline = []
+    if config:
+        pipeline = unlabelled_pipeline(Config.fromfile(find_config(config)))
+    return Reader(pipeline).rgb({'img_path': str(picture)})
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

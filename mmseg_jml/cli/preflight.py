@@ -11,14 +11,30 @@ from mmengine.registry import init_default_scope
 from ..datasets.check import check_dataset
 from ..datasets.semi_sampler import check_loader
 
+NO_CHECK = '--no-check'
+OVERRIDE = f'(Add `{NO_CHECK}` to train all the same.)'
 
-def check_data_sets(cfg: Config) -> None:
-    """List the data sets of training and validation and look at some masks.
+
+def check_loaders(cfg: Config) -> None:
+    """Refuse batches without a fixed ratio of unlabelled images.
 
     Raises:
-        ValueError: no pictures, listed ones that are missing, masks that do not match
-            the classes, a model with another number of classes, or batches without a
-            fixed ratio of unlabelled pictures; the message names the loader.
+        ValueError: there are such batches; the message names the loader.
+    """
+    for key in ('train_dataloader', 'val_dataloader'):
+        if cfg.get(key) is not None:
+            try:
+                check_loader(cfg[key])
+            except ValueError as error:
+                raise ValueError(f'the dataset of `{key}`: {error}') from error
+
+
+def check_data_sets(cfg: Config) -> None:
+    """List the datasets of training and validation and look at some masks.
+
+    Raises:
+        ValueError: what `check_dataset` finds; the message names the loader, and the
+            flag that starts the training all the same.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     for key in ('train_dataloader', 'val_dataloader'):
@@ -26,12 +42,11 @@ def check_data_sets(cfg: Config) -> None:
         if loader is None:
             continue
         try:
-            check_loader(loader)
             check_dataset(loader['dataset'], num_classes=model_classes(cfg))
         except TypeError:  # a user's own kind, with other arguments: the runner tells
             continue
         except (OSError, ValueError) as error:
-            raise ValueError(f'the data set of `{key}`: {error}') from error
+            raise ValueError(f'the dataset of `{key}`: {error}\n{OVERRIDE}') from error
 
 
 def check_save_best(cfg: Config) -> None:

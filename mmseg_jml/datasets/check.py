@@ -1,4 +1,4 @@
-"""Does a data set fit its classes? Asked before an hour of training, not after."""
+"""Does a dataset fit its classes? Asked before an hour of training, not after."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
+from .listing import images_left_out, list_hint, listing_trouble, missing_images
 from .pairs import Target, inspect_pair, some
+from .reading import Reader, built, loading_steps
+from .verdict import MaskIds
 
 MOST_REPORTED = 5  # problems in one error message
-SPLIT_LISTS = ('labelled.txt', 'unlabelled.txt')  # as tools/make_splits.py names them
-WRAPPED = ('dataset', 'labelled', 'unlabelled')  # where a wrapper holds data sets
+WRAPPED = ('dataset', 'labelled', 'unlabelled')  # where a wrapper holds datasets
 
 
 def check_dataset(
     dataset: Any, *, num_masks: int | None = 32, num_classes: int | None = None
 ) -> None:
-    """Refuse a data set without pictures or with masks that do not fit its classes.
+    """Refuse a dataset without images or with masks that do not fit its classes.
 
     Args:
         dataset: A `BaseSegDataset`, or a wrapper of such: whatever holds them as its
             `dataset` or `datasets`; or the config of either, which also works where
-            MMEngine cannot build it for want of pictures. Pictures without a
+            MMEngine cannot build it for want of images. Pictures without a
             `seg_map_path` are not labelled and pass, whatever their classes.
-        num_masks: How many masks of each data set to read, spread evenly over it; None
+        num_masks: How many masks of each dataset to read, spread evenly over it; None
             reads all.
-        num_classes: The model's, where it is known: it has to be the data set's.
+        num_classes: The model's, where it is known: it has to be the dataset's.
 
     Raises:
-        TypeError: `dataset` holds something else than data sets.
+        TypeError: `dataset` holds something else than datasets.
         ValueError: What `find_problems` finds, the first few of it.
     """
     if num_masks is not None and num_masks < 1:
@@ -50,13 +51,14 @@ def check_dataset(
 def find_problems(
     dataset: Any, *, num_masks: int | None = None, num_classes: int | None = None
 ) -> Iterator[str]:
-    """Say one by one, each as a sentence, what is wrong with a data set.
+    """Say one by one, each as a sentence, what is wrong with a dataset.
 
-    No pictures; pictures of a list that are missing, in one sentence where not every
+    No images; images of a list that are missing, in one sentence where not every
     file is read; a mask that is missing, unreadable, in colour or of another size than
-    its picture; ids that are neither in [0, C) nor ignored, with the file and the ids;
-    another number of classes than the model's. Masks of nothing but 0 and the ignored
-    id bring a warning: they may be black and white.
+    its image; ids that are neither in [0, C) nor ignored, with the file and the ids;
+    another number of classes than the model's; images that are left out because of
+    their suffix. What only all masks together tell (black and white masks, masks of one
+    class alone) is a warning where not every mask is read.
 
     Args:
         dataset, num_masks, num_classes: As in `check_dataset`.
@@ -64,87 +66,61 @@ def find_problems(
     Yields:
         Sentences; none means that nothing was found.
     """
+    masks, whole = MaskIds(), True
     for leaf in leaf_datasets(dataset):
         trouble = listing_trouble(leaf)
         if trouble:
             yield trouble
             continue
         # Where every file is looked at, each one says so itself.
-        missing = [] if num_masks is None else missing_pictures(leaf)
+        missing = [] if num_masks is None else missing_images(leaf)
         if missing:
             yield (
-                f'the list {leaf.ann_file} names {len(leaf)} pictures, of which '
+                f'the list {leaf.ann_file} names {len(leaf)} images, of which '
                 f'{len(missing)} are missing: {some(missing)}'
             )
             continue
+        whole &= num_masks is None or num_masks >= len(leaf)
         labelled, classes = has_masks(leaf), leaf.metainfo.get('classes')
         count = num_classes if classes is None else len(classes)
         if labelled and num_classes not in (None, count):
             yield classes_trouble(leaf, num_classes)
         if count is not None or not labelled:
-            yield from _file_problems(leaf, count or 0, num_masks)
-
-
-def listing_trouble(leaf: BaseDataset) -> str:
-    """List the pictures of a data set; say why there are none, '' if there are."""
-    try:
-        leaf.full_init()
-        found = len(leaf)
-    # A missing list is an AssertionError in mmseg.
-    except (FileNotFoundError, AssertionError) as error:
-        hint = _hint(leaf.ann_file)
-        return f'the data set {type(leaf).__name__} cannot be listed: {error}{hint}'
-    except ValueError:
-        # MMEngine cannot serialize an empty list.
-        if leaf.data_list:
-            raise
-        found = 0
-    if found:
-        return ''
-    folder = leaf.data_prefix.get('img_path') or leaf.data_root
-    suffix = getattr(leaf, 'img_suffix', '')
-    listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
-    return f'no pictures *{suffix} in the folder {folder!r}{listed}'
-
-
-def missing_pictures(leaf: BaseDataset) -> list[str]:
-    """The pictures that the list of a data set names and that are not there."""
-    if not leaf.ann_file:
-        return []
-    backend_args = getattr(leaf, 'backend_args', None)
-    infos = (leaf.get_data_info(index) for index in range(len(leaf)))
-    paths = [info['img_path'] for info in infos if info.get('img_path')]
-    return [path for path in paths if not fileio.exists(path, backend_args)]
+            target = target_of(leaf, count or 0)
+            yield from _file_problems(leaf, target, num_masks, masks)
+    problems, notes = masks.judge()
+    for problem in problems:
+        if whole:
+            yield problem.sentence
+        else:  # the masks that were not read may tell otherwise
+            notes.append(f'of the masks that were read: {problem.sentence}')
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
 
 
 def has_masks(leaf: BaseDataset) -> bool:
-    """Whether the pictures of a data set, which are listed, have masks."""
+    """Whether the images of a dataset, which are listed, have masks."""
     return leaf.get_data_info(0).get('seg_map_path') is not None
 
 
 def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:
-    """Say that the model has another number of classes than the data set."""
+    """Say that the model has another number of classes than the dataset."""
     classes = leaf.metainfo['classes']
     return (
-        f'the model has {num_classes} classes, the data set {type(leaf).__name__} has '
+        f'the model has {num_classes} classes, the dataset {type(leaf).__name__} has '
         f'{len(classes)}: {some(classes)}'
     )
 
 
-def picture_paths(leaf: BaseDataset) -> set[str]:
-    """The pictures that a listed data set has, links resolved."""
-    infos = map(leaf.get_data_info, range(len(leaf)))
-    return {os.path.realpath(info['img_path']) for info in infos if 'img_path' in info}
-
-
 def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
-    """The data sets inside any nesting of wrappers, in order.
+    """The datasets inside any nesting of wrappers, in order.
 
-    Those of a config are built without their pipelines and not yet listed.
+    Those of a config are not yet listed; of their pipelines only the steps are built
+    that load the image and the mask.
 
     Raises:
         TypeError: There is something else inside.
-        ValueError: A config's data set cannot be built without its files.
+        ValueError: A config's dataset cannot be built without its files.
     """
     if isinstance(dataset, BaseDataset):
         yield dataset
@@ -153,7 +129,7 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
             dataset[key] for key in WRAPPED if dataset.get(key) is not None
         ]
         if not inner:
-            inner = [build_unlisted({**dataset, 'pipeline': []})]
+            inner = [build_unlisted(dataset, loaders_only=True)]
         for part in inner:
             yield from leaf_datasets(part)
     elif hasattr(dataset, 'datasets'):
@@ -168,13 +144,42 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
         )
 
 
-def build_unlisted(config: Mapping) -> BaseDataset:
-    """The data set of a config; its pictures are not yet listed.
+def leaf_of(dataset: Any, index: int) -> tuple[BaseDataset, int]:
+    """The dataset inside any wrappers that has an image, and the image's index there.
+
+    The wrappers are those of MMEngine and torch: they hold several `datasets`, one
+    `dataset` whose images they repeat, or some `indices` of it.
+    """
+    while hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
+        if hasattr(dataset, 'datasets'):
+            for part in dataset.datasets:
+                if index < len(part):
+                    break
+                index -= len(part)
+            dataset = part
+            continue
+        if hasattr(dataset, '_get_ori_dataset_idx'):
+            index = dataset._get_ori_dataset_idx(index)
+        elif hasattr(dataset, 'indices'):
+            index = dataset.indices[index]
+        dataset = dataset.dataset
+    return dataset, index
+
+
+def build_unlisted(config: Mapping, *, loaders_only: bool = False) -> BaseDataset:
+    """The dataset of a config; its images are not yet listed.
+
+    Args:
+        config: Of one dataset.
+        loaders_only: Leave out all other steps of the pipeline.
 
     Raises:
         ValueError: It cannot be built without its files.
     """
     leaf = {**copy.deepcopy(dict(config)), 'lazy_init': True}
+    if loaders_only:
+        steps = loading_steps(leaf.get('pipeline') or ())
+        leaf['pipeline'] = [built(step) for step in steps if step is not None]
     try:
         return DATASETS.build(leaf)
     except AssertionError as error:  # PascalVOCDataset's, without a word
@@ -182,43 +187,31 @@ def build_unlisted(config: Mapping) -> BaseDataset:
         folder = os.path.join(root, prefix.get('img_path') or '')
         listed = os.path.join(root, leaf.get('ann_file') or '')
         raise ValueError(
-            f'the data set {leaf["type"]} needs the folder {folder!r} and the list '
+            f'the dataset {leaf["type"]} needs the folder {folder!r} and the list '
             f'{listed!r} {error}'.rstrip()
-            + _hint(listed)
+            + list_hint(listed)
         ) from error
 
 
-def _hint(listed: str) -> str:
-    """Who writes a list that is missing, where its name tells."""
-    missing = os.path.basename(listed) in SPLIT_LISTS and not os.path.exists(listed)
-    return '; tools/make_splits.py writes such lists' if missing else ''
-
-
 def _file_problems(
-    leaf: BaseDataset, num_classes: int, num_masks: int | None
+    leaf: BaseDataset, target: Target, num_masks: int | None, masks: MaskIds
 ) -> Iterator[str]:
-    """Sentences about the pictures and masks of one data set."""
-    target = target_of(leaf, num_classes)
-    seen: set[int] = set()
+    """Sentences about the images and masks of one dataset; adds to `masks`."""
+    reader = Reader.of(leaf)
+    contradiction = reader.contradiction(leaf.get_data_info(0))
+    if contradiction:
+        yield contradiction
+    for problem in images_left_out(leaf)[0]:
+        yield problem.sentence
     for index in _spread(len(leaf), num_masks):
-        pair = inspect_pair(
-            leaf.get_data_info(index),
-            target,
-            backend_args=getattr(leaf, 'backend_args', None),
-        )
-        seen.update(pair.pixels)
+        entry = leaf.get_data_info(index)
+        pair = inspect_pair(entry, target, reader)
+        masks.add(entry, pair, reader, target)
         yield from (problem.sentence for problem in pair.problems)
-    if seen == {0, target.ignored}:
-        warnings.warn(
-            f'every mask read of {type(leaf).__name__} holds only 0 and '
-            f'{target.ignored}, which is ignored: if they are black and white, write 1 '
-            f'for white',
-            stacklevel=2,
-        )
 
 
 def target_of(leaf: BaseDataset, num_classes: int) -> Target:
-    """What the masks of a data set have to fit."""
+    """What the masks of a dataset have to fit."""
     ignored = getattr(leaf, 'ignore_index', 255)
     return Target(num_classes, leaf.metainfo.get('palette', ()), ignored)
 

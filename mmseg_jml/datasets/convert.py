@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..files import write_whole
-from .files import picture_size, png
+from .files import png
 from .parallel import DEFAULT_WORKERS, parallel_map
+from .reading import Reader
 
 
 class Job(NamedTuple):
@@ -55,7 +56,7 @@ def _convert(job: Job, read: Callable[[Path], np.ndarray]) -> str | None:
         if not job.mask.exists():
             return f'mask {job.mask} is missing'
         label = read(job.mask)
-        size = picture_size(str(job.picture), decode=True)
+        size = Reader().look({'img_path': str(job.picture)}, decode=True).size
         if label.shape != size:
             return f'mask {job.mask} is {_by(label.shape)}, its picture {_by(size)}'
         write_whole(job.label, png(label))

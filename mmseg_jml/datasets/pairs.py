@@ -1,13 +1,20 @@
-"""One picture and its mask: do they fit each other and the classes?"""
+"""One image and its mask: do they fit each other and the classes?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .files import ColourMaskError, Mask, picture_size, read_mask
+from .files import JPEG, ColourMaskError, FractionError, Mask
+from .reading import Entry, Look, Reader, class_of_ids
+from .tiff import describe_tiff, is_tiff
+
+MOST_SAMPLED = 512  # pixels of a colour mask in each direction
+COUNTED = 2**16  # ids up to here are counted in a table
+IGNORED_ID = 255  # whatever the loss ignores, `LoadAnnotations` pads with it
+LEAST_KNOWN = 0.5  # of a colour mask's pixels, to say that it has the classes' colours
 
 
 class Problem(NamedTuple):
@@ -18,14 +25,18 @@ class Problem(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What was found in one picture and its mask.
+    """What was found in one image and its mask.
 
-    `pixels` counts the mask's pixels by the id in the file; it is empty where the mask
-    could not be read.
+    Attributes:
+        problems: What is wrong.
+        pixels: How many pixels of the mask have each id of the file; empty where the
+            mask could not be read.
+        notes: Descriptions of TIFF files.
     """
 
     problems: list[Problem]
     pixels: dict[int, int]
+    notes: tuple[str, ...] = ()
 
 
 class Target(NamedTuple):
@@ -37,100 +48,100 @@ class Target(NamedTuple):
 
 
 def inspect_pair(
-    info: Mapping[str, Any],
-    target: Target,
-    *,
-    decode: bool = False,
-    backend_args: dict | None = None,
+    entry: Entry, target: Target, reader: Reader, *, decode: bool = False
 ) -> Pair:
-    """Look at one entry of a `BaseSegDataset`.
+    """Look at one image and its mask.
 
     Args:
-        info: The entry, as `get_data_info` gives it. Without a `seg_map_path` the
-            picture is not labelled.
+        entry: As `get_data_info` of a `BaseSegDataset` gives it. Without a
+            `seg_map_path` the image is not labelled.
         target: What its mask has to fit.
-        decode: Read the picture's pixels too, not only its size.
-        backend_args: Where MMEngine's file functions find the files, if not on disk.
+        reader: How its dataset reads files.
+        decode: Read the image's pixels too, not only its size.
     """
-    picture, path = info.get('img_path'), info.get('seg_map_path')
-    problems, size, pixels = [], None, {}
-    if picture:
-        try:
-            size = picture_size(picture, decode=decode, backend_args=backend_args)
-        except FileNotFoundError as error:
-            problems.append(Problem('missing picture', str(error)))
-        except ValueError as error:
-            problems.append(Problem('unreadable picture', str(error)))
-    if path is None:
-        return Pair(problems, pixels)
+    problems: list[Problem] = []
+    mask, pixels, notes = None, {}, []
+    path = entry.get('seg_map_path')
+    if path is not None:
+        mask = _read_mask(entry, target, reader, problems)
+    if mask is not None:
+        pixels = _count(mask.ids)
+        if decode and is_tiff(path):
+            notes.append(f'masks: {describe_tiff(path)}')
+    shape = None if mask is None else mask.ids.shape
+    look = _look(entry, reader, problems, decode=decode, like=shape)
+    if look and look.note:
+        notes.append(f'images: {look.note}')
+    if mask is not None:
+        if look and look.size != shape:
+            sentence = f'mask {path} is {shape}, its image {look.size} (H, W)'
+            problems.append(Problem('sizes differ', sentence))
+        names = reader.names(entry)
+        problems += _mask_problems(path, mask, pixels, names, target)
+    return Pair(problems, pixels, tuple(notes))
+
+
+def _look(
+    entry: Entry, reader: Reader, problems: list[Problem], **options: Any
+) -> Look | None:
+    if not entry.get('img_path'):
+        return None
     try:
-        mask = read_mask(path, backend_args)
+        return reader.look(entry, **options)
+    except FileNotFoundError as error:
+        problems.insert(0, Problem('missing image', str(error)))
+    except ValueError as error:
+        problems.insert(0, Problem('unreadable image', str(error)))
+    return None
+
+
+def _read_mask(
+    entry: Entry, target: Target, reader: Reader, problems: list[Problem]
+) -> Mask | None:
+    try:
+        return reader.mask(entry)
     except FileNotFoundError as error:
         problems.append(Problem('missing mask', str(error)))
     except ColourMaskError as error:
         sentence = f'{error}{_colour_hint(error.pixels, target.palette)}'
         problems.append(Problem('colour mask', sentence))
+    except FractionError as error:
+        problems.append(Problem('not whole numbers', str(error)))
     except ValueError as error:
         problems.append(Problem('unreadable mask', str(error)))
-    else:
-        pixels = _count(mask.ids)
-        problems += _mask_problems(path, mask, size, pixels, info, target)
-    return Pair(problems, pixels)
-
-
-def class_of_ids(info: Mapping[str, Any]) -> np.ndarray:
-    """What `LoadAnnotations` makes of each id that a mask file may hold.
-
-    Args:
-        info: An entry of a `BaseSegDataset`, with its `reduce_zero_label` and
-            `label_map`.
-
-    Returns:
-        (256,) integers: the class, or the ignored id.
-
-    >>> class_of_ids({'reduce_zero_label': True})[[0, 1, 2, 254, 255]].tolist()
-    [255, 0, 1, 253, 255]
-    """
-    classes = np.arange(256)
-    if info.get('reduce_zero_label'):
-        classes = np.where(np.isin(classes, (0, 255)), 255, classes - 1)
-    renamed = classes.copy()
-    for old, new in (info.get('label_map') or {}).items():
-        renamed[classes == old] = new
-    return renamed
+    return None
 
 
 def _count(ids: np.ndarray) -> dict[int, int]:
-    if ids.dtype == np.uint8:
-        counts = np.bincount(ids.ravel(), minlength=256)
-        found = np.flatnonzero(counts)
+    small = ids.dtype == np.uint8 or (ids.min() >= 0 and ids.max() < COUNTED)
+    if small:  # much faster than to sort
+        counts = np.bincount(ids.ravel())
+        found = counts.nonzero()[0]
         return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
     found, counts = np.unique(ids, return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _mask_problems(
-    path: str,
-    mask: Mask,
-    size: tuple[int, int] | None,
-    pixels: dict[int, int],
-    info: Mapping[str, Any],
-    target: Target,
+    path: str, mask: Mask, pixels: dict[int, int], names: Entry, target: Target
 ) -> list[Problem]:
     problems, ids = [], sorted(pixels)
-    if size not in (None, mask.ids.shape):
-        sentence = f'mask {path} is {mask.ids.shape}, its picture {size} (H, W)'
-        problems.append(Problem('sizes differ', sentence))
-    wrong = wrong_ids(ids, info, target)
+    if mask.format in JPEG:
+        sentence = (
+            f'mask {path} is stored as JPEG, which changes ids: it holds '
+            f'{some(ids)}, and even those that are classes may be wrong'
+        )
+        return [Problem('lossy mask', sentence)]
+    wrong = wrong_ids(ids, names, target)
     if wrong:
-        kind, hint = _guess(ids, wrong, info, target)
+        kind, hint = _guess(ids, wrong, names, target)
         sentence = (
             f'mask {path} holds the ids {some(wrong)}, but {target.num_classes} '
-            f'classes allow {_allowed(info, target)}, and {target.ignored} for ignored'
+            f'classes allow {_allowed(names, target)}, and {target.ignored} for ignored'
             f'{hint}'
         )
         problems.append(Problem(kind, sentence))
-    moved = _moved_ids(mask, ids, target.palette, class_of_ids(info))
+    moved = _moved_ids(mask, ids, target.palette, class_of_ids(names))
     if moved:
         now, then = moved
         sentence = (
@@ -141,9 +152,9 @@ def _mask_problems(
     return problems
 
 
-def wrong_ids(ids: Sequence[int], info: Mapping[str, Any], target: Target) -> list[int]:
+def wrong_ids(ids: Sequence[int], names: Entry, target: Target) -> list[int]:
     """The ids of a file of which the training makes neither a class nor ignored."""
-    classes = class_of_ids(info)
+    classes = class_of_ids(names)
     # LoadAnnotations lets larger ones wrap around.
     fit = {
         i
@@ -154,39 +165,52 @@ def wrong_ids(ids: Sequence[int], info: Mapping[str, Any], target: Target) -> li
     return [i for i in ids if i not in fit]
 
 
-def _allowed(info: Mapping[str, Any], target: Target) -> str:
-    if info.get('label_map'):
-        return f'0 to {max(info["label_map"])}'
-    if info.get('reduce_zero_label'):
+def _allowed(names: Entry, target: Target) -> str:
+    if names.get('label_map'):
+        return f'0 to {max(names["label_map"])}'
+    if names.get('reduce_zero_label'):
         return f'1 to {target.num_classes}, 0 for ignored (`reduce_zero_label=True`)'
     return f'0 to {target.num_classes - 1}'
 
 
 def _guess(
-    ids: Sequence[int], wrong: Sequence[int], info: Mapping[str, Any], target: Target
+    ids: Sequence[int], wrong: Sequence[int], names: Entry, target: Target
 ) -> tuple[str, str]:
     """What a mask with such ids usually means: the kind of problem, and a hint."""
     if set(ids) <= {0, 255}:
         return 'black and white', '. A black and white mask? Write 1 for white'
-    if wrong == [target.num_classes] and not info.get('reduce_zero_label'):
+    if wrong == [target.num_classes] and not names.get('reduce_zero_label'):
         return 'off by one', (
             '. Off by one? If 0 means unlabelled, set `reduce_zero_label=True` in the '
-            'data set; if 0 is a class, `classes` lacks one'
+            'dataset; if 0 is a class, `classes` lacks one'
         )
     return 'ids outside the classes', ''
 
 
 def _colour_hint(pixels: np.ndarray, palette: Sequence[Sequence[int]]) -> str:
     """What a mask in such colours usually means."""
-    if pixels.ndim != 3 or pixels.shape[2] < 3:
+    if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
         return ''
-    colours = np.unique(pixels[::4, ::4, :3].reshape(-1, 3), axis=0)
-    if (colours == colours[:, :1]).all():
+    step = -(-max(pixels.shape[:2]) // MOST_SAMPLED)
+    sampled = pixels[::step, ::step, :3].astype(np.int64)
+    red, green, blue = np.moveaxis(sampled, 2, 0)
+    packed = (red << 16) + (green << 8) + blue
+    codes, counts = np.unique(packed, return_counts=True)
+    colours = [(c >> 16, c >> 8 & 255, c & 255) for c in codes.tolist()]
+    if all(r == g == b for r, g, b in colours):
         return '. Its channels are equal: save one of them'
     known = {tuple(colour) for colour in palette}
-    if {tuple(colour) for colour in colours.tolist()} <= known:
-        return ". Its colours are the classes': write each colour's place in `palette`"
-    return ''
+    unknown = [colour for colour in colours if colour not in known]
+    share = counts[[colour not in known for colour in colours]].sum() / packed.size
+    if share > 1 - LEAST_KNOWN:
+        return ''
+    hint = ". Its colours are the classes': write each colour's place in `palette`"
+    if unknown:
+        hint += (
+            f'; no class has the colour {some(unknown)} of {100 * share:.2g} % of the '
+            f'pixels: add a class, or write {IGNORED_ID} there'
+        )
+    return hint
 
 
 def _moved_ids(

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import mmcv
 import numpy as np
-from mmengine import fileio
 from mmengine.dataset import BaseDataset
 
 from .check import (
     classes_trouble,
     has_masks,
     leaf_datasets,
-    listing_trouble,
-    picture_paths,
     target_of,
 )
-from .files import read_mask
-from .pairs import Pair, Problem, class_of_ids, inspect_pair, some
+from .listing import (
+    image_paths,
+    images_left_out,
+    listing_trouble,
+    masks_without_image,
+)
+from .pairs import Pair, Problem, Target, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
+from .reading import Entry, LoaderError, Reader
+from .verdict import MaskIds
 
 Sample = tuple[np.ndarray, np.ndarray]
 
 # What to do, by the kind of a problem.
 ADVICE = {
-    'no pictures': 'check `data_root`, `data_prefix` and `ann_file` in the config',
-    'number of classes': 'give every head the `num_classes` of the data set',
-    'missing picture': 'fetch the picture, or take its name out of the list or its '
-    'mask out of the folder',
-    'missing mask': 'a mask is named as its picture, with `seg_map_suffix` in place of '
-    '`img_suffix`: convert the masks, or name the labelled pictures in an `ann_file`',
-    'unreadable picture': 'the file is broken or cut off: fetch it again',
-    'unreadable mask': 'the file is broken or cut off: fetch or convert it again',
-    'sizes differ': 'a mask has one id for every pixel of its picture: fetch both '
-    'again, or resize the mask with nearest neighbours, never with interpolation',
+    'no images': 'check `data_root`, `data_prefix`, `img_suffix` and `ann_file` in the '
+    'config',
+    'number of classes': 'give every head the `num_classes` of the dataset',
+    'loader': 'change the pipeline of the config, or install what it needs',
+    'left out': 'rename the files so that all images have one suffix, the `img_suffix` '
+    'of the dataset',
+    'missing image': 'fetch the image, or take its name out of the list or its mask '
+    'out of the folder',
+    'missing mask': 'a mask is named as its image, with `seg_map_suffix` in place of '
+    '`img_suffix`: convert the masks, or name the labelled images in an `ann_file`',
+    'unreadable image': 'if other programs open the file, give the loader of the '
+    "pipeline another `color_type` or `imdecode_backend` ('tifffile' reads any number "
+    'of bands); if they do not, it is broken or cut off: fetch it again',
+    'unreadable mask': 'if other programs open the file, give LoadAnnotations another '
+    '`imdecode_backend`, or convert it to PNG; if they do not, it is broken or cut '
+    'off: fetch or convert it again',
+    'sizes differ': 'a mask has one id for every pixel of its image: fetch both again, '
+    'or resize the mask with nearest neighbours, never with interpolation',
     'colour mask': 'write PNG files of one channel that hold class ids; '
-    'tools/dataset_converters does it for some data sets',
+    'tools/dataset_converters does it for some datasets',
+    'not whole numbers': 'write whole numbers, and 255 where there is no data',
+    'lossy mask': 'JPEG blurs ids at every edge and nothing restores them: fetch the '
+    'masks in their original format and save them as PNG',
     'ids outside the classes': 'ids count from 0 in the order of `classes`, 255 is '
     'ignored: convert the masks (Cityscapes: *_labelTrainIds.png, not *_labelIds.png)',
-    'off by one': 'if 0 means unlabelled, set `reduce_zero_label=True` in the data '
-    'set; if ids count from 1 and 0 is not used, the same; if 0 is a class, add its '
-    'name to `classes` and one to `num_classes`',
+    'off by one': 'if 0 means unlabelled, set `reduce_zero_label=True` in the dataset; '
+    'if ids count from 1 and 0 is not used, the same; if 0 is a class, add its name to '
+    '`classes` and one to `num_classes`',
     'black and white': 'write 0 and 1 (255 means ignored) and name two classes',
     'renumbered palette': 'save masks as grey PNG files, or with the palette that the '
-    'data set came with',
+    'dataset came with',
     'nothing labelled': 'every pixel is ignored: check `reduce_zero_label` and the '
     'masks',
-    'in two splits': 'the score would be that of pictures trained on: split anew, or '
+    'one class alone': 'check that the masks are those of the images, and that they '
+    'hold ids and not something else, as one band of a colour mask',
+    'in two splits': 'the score would be that of images trained on: split again, or '
     'give each split its own list',
 }
 
@@ -65,24 +81,28 @@ class SplitReport:
         classes: The class names.
         palette: Their colours.
         pixels: (C + 1,) how many pixels each class has; the last counts ignored ones.
-        pictures: (C + 1,) in how many pictures it occurs, alike.
+        images: (C + 1,) in how many images it occurs, alike.
         problems: What is wrong.
         notes: What may be.
-        paths: The pictures, links resolved.
+        paths: The images, links resolved.
         ignore_index: The id of ignored pixels in a label.
-        sound: Each loads one picture without a problem, and its label, to be shown.
+        sound: Each loads one image without a problem, and its label, to be shown.
+        ids: Those in the mask files.
+        masks: The same by mask.
     """
 
     name: str
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
-    pictures: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    images: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
     ignore_index: int = 255
     sound: list[Callable[[], Sample]] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)
+    masks: MaskIds = field(default_factory=MaskIds)
 
     def by_kind(self) -> dict[str, list[str]]:
         """The problems' sentences by kind, in the order of `ADVICE`."""
@@ -90,10 +110,10 @@ class SplitReport:
         return {kind: sentences for kind, sentences in found.items() if sentences}
 
     def histogram(self) -> list[tuple[str, int, float, int]]:
-        """(class, pixels, their share of all, pictures), the ignored last."""
+        """(class, pixels, their share of all, images), the ignored last."""
         names = [*self.classes, '(ignored)']
         shares = self.pixels / max(1, self.pixels.sum())
-        columns = (names, self.pixels.tolist(), shares.tolist(), self.pictures.tolist())
+        columns = (names, self.pixels.tolist(), shares.tolist(), self.images.tolist())
         return list(zip(*columns, strict=True))
 
 
@@ -104,75 +124,95 @@ def inspect_split(
     num_classes: int | None = None,
     workers: int = DEFAULT_WORKERS,
 ) -> SplitReport:
-    """Read every picture and mask of a split.
+    """Read every image and mask of a split.
 
     Args:
         name: The split's.
         dataset: As in `check_dataset`.
-        num_classes: The model's, where it is known: it has to be the data set's.
+        num_classes: The model's, where it is known: it has to be the dataset's.
         workers: How many threads.
 
     Raises:
-        TypeError: `dataset` holds something else than data sets.
+        TypeError: `dataset` holds something else than datasets.
     """
     report = SplitReport(name)
     try:
         leaves = list(leaf_datasets(dataset))
     except ValueError as error:
-        report.problems.append(Problem('no pictures', str(error)))
+        kind = 'loader' if isinstance(error, LoaderError) else 'no images'
+        report.problems.append(Problem(kind, str(error)))
         return report
-    ids: set[int] = set()
     for leaf in leaves:
         trouble = listing_trouble(leaf)
         if trouble:
-            report.problems.append(Problem('no pictures', trouble))
+            report.problems.append(Problem('no images', trouble))
         else:
-            ids |= _inspect_leaf(report, leaf, num_classes, workers)
+            _inspect_leaf(report, leaf, num_classes, workers)
     if report.paths:
-        _judge(report, ids, getattr(leaves[0], 'reduce_zero_label', False))
+        _judge(report, leaves[0])
     return report
 
 
 def _inspect_leaf(
     report: SplitReport, leaf: BaseDataset, num_classes: int | None, workers: int
-) -> set[int]:
-    """Add one data set to the report; return the ids in its masks."""
+) -> None:
+    """Add one dataset to the report."""
     classes = leaf.metainfo.get('classes')
     if report.classes and not has_masks(leaf):  # unlabelled, so of any classes
         classes = report.classes
     if classes is None:
         raise ValueError(
-            f'the data set {type(leaf).__name__} needs `classes` in its `metainfo`'
+            f'the dataset {type(leaf).__name__} needs `classes` in its `metainfo`'
         )
     if num_classes not in (None, len(classes)):
         sentence = classes_trouble(leaf, num_classes)
         report.problems.append(Problem('number of classes', sentence))
     if not report.classes:
         report.classes, report.palette = classes, leaf.metainfo['palette']
-        report.pixels, report.pictures = np.zeros((2, len(classes) + 1), np.int64)
+        report.pixels, report.images = np.zeros((2, len(classes) + 1), np.int64)
     elif list(classes) != list(report.classes):
-        sentence = f'two data sets have other classes than one another: {some(classes)}'
+        sentence = f'two datasets have other classes than one another: {some(classes)}'
         report.problems.append(Problem('number of classes', sentence))
-        return set()
+        return
     target = target_of(leaf, len(classes))
-    infos = [leaf.get_data_info(index) for index in range(len(leaf))]
     report.ignore_index = target.ignored
-    paths = picture_paths(leaf)
+    paths = image_paths(leaf)
     again = sorted(report.paths & paths)
     if again:
-        note = f'{len(again)} pictures are in two of its data sets: {some(again)}'
+        note = f'{len(again)} images are in two of its datasets: {some(again)}'
         report.notes.append(note)
-    backend_args = getattr(leaf, 'backend_args', None)
-    look = partial(inspect_pair, target=target, decode=True, backend_args=backend_args)
-    pairs = parallel_map(look, infos, workers=workers, what=f'{report.name}: pictures')
     report.paths |= paths
-    for info, pair in zip(infos, pairs, strict=True):
+    left_out, notes = images_left_out(leaf)
+    report.problems += left_out
+    report.notes += notes
+    entries = [leaf.get_data_info(index) for index in range(len(leaf))]
+    reader = Reader.of(leaf)
+    contradiction = reader.contradiction(entries[0])
+    if contradiction:
+        report.problems.append(Problem('loader', contradiction))
+    look = partial(inspect_pair, target=target, reader=reader, decode=True)
+    pairs = parallel_map(look, entries, workers=workers, what=f'{report.name}: images')
+    _add_pairs(report, entries, pairs, reader, target)
+    report.problems += masks_without_image(leaf, entries)
+
+
+def _add_pairs(
+    report: SplitReport,
+    entries: Sequence[Entry],
+    pairs: Sequence[Pair],
+    reader: Reader,
+    target: Target,
+) -> None:
+    described: Counter[str] = Counter()
+    for entry, pair in zip(entries, pairs, strict=True):
         report.problems += pair.problems
+        described.update(pair.notes)
+        report.masks.add(entry, pair, reader, target)
+        report.ids.update(pair.pixels)
         if pair.pixels and not pair.problems:
-            report.sound.append(partial(_load, info, backend_args))
-        _count(report, pair, class_of_ids(info), target.ignored)
-    report.problems += _masks_without_picture(leaf, infos)
-    return set().union(*(pair.pixels for pair in pairs))
+            report.sound.append(partial(_load, entry, reader))
+        _count(report, pair, reader.class_of_ids(entry), target.ignored)
+    report.notes += [f'{number} {words}' for words, number in described.items()]
 
 
 def _count(report: SplitReport, pair: Pair, classes: np.ndarray, ignored: int) -> None:
@@ -186,43 +226,17 @@ def _count(report: SplitReport, pair: Pair, classes: np.ndarray, ignored: int) -
             continue
         report.pixels[index] += count
         occurring.add(index)
-    report.pictures[list(occurring)] += 1
+    report.images[list(occurring)] += 1
 
 
-def _masks_without_picture(
-    leaf: BaseDataset, infos: Sequence[Mapping[str, Any]]
-) -> Iterator[Problem]:
-    """Masks that the listing of a folder of pictures passes over in silence."""
-    folder = leaf.data_prefix.get('seg_map_path')
-    suffix = getattr(leaf, 'seg_map_suffix', None)
-    if leaf.ann_file or not folder or not suffix:
-        return
-    backend_args = getattr(leaf, 'backend_args', None)
-    if not fileio.isdir(folder, backend_args=backend_args):
-        return
-    known = {info['seg_map_path'] for info in infos}
-    names = fileio.list_dir_or_file(
-        folder, list_dir=False, suffix=suffix, recursive=True, backend_args=backend_args
-    )
-    for path in sorted(os.path.join(folder, name) for name in names):
-        if path not in known:
-            yield Problem('missing picture', f'mask {path} has no picture')
-
-
-def _judge(report: SplitReport, ids: set[int], reduced: bool) -> None:
-    """Add what only all masks of a split together tell.
-
-    Args:
-        report: What was counted.
-        ids: Those in the files.
-        reduced: Whether `reduce_zero_label` is set.
-    """
-    if not ids:
+def _judge(report: SplitReport, leaf: BaseDataset) -> None:
+    """Add what only all masks of a split together tell."""
+    if not report.ids:
         report.notes.append('no mask was read')
         return
-    if ids == {0, 255}:
-        sentence = 'every mask holds only 0 and 255'
-        report.problems.append(Problem('black and white', sentence))
+    problems, notes = report.masks.judge()
+    report.problems += problems
+    report.notes += notes
     if not report.pixels[:-1].any():
         sentence = 'no pixel of any mask is of a class'
         report.problems.append(Problem('nothing labelled', sentence))
@@ -231,26 +245,24 @@ def _judge(report: SplitReport, ids: set[int], reduced: bool) -> None:
     absent = [name for name, pixels in counted if not pixels]
     if absent:
         report.notes.append(f'never occurs: {some(absent)}')
+    reduced = getattr(leaf, 'reduce_zero_label', False)
     if absent == [report.classes[0]] and not reduced:
         report.notes.append('if ids count from 1, set `reduce_zero_label=True`')
-    if absent == [report.classes[-1]] and reduced and 0 in ids:
+    if absent == [report.classes[-1]] and reduced and 0 in report.ids:
         report.notes.append('if ids count from 0, set `reduce_zero_label=False`')
 
 
-def mark_shared_pictures(train: SplitReport, other: SplitReport) -> None:
-    """Add to `other` the pictures that are in `train` too."""
+def mark_shared_images(train: SplitReport, other: SplitReport) -> None:
+    """Add to `other` the images that are in `train` too."""
     shared = sorted(train.paths & other.paths)
     if shared:
         sentence = (
-            f'{len(shared)} of {len(other.paths)} pictures are in {train.name} too: '
+            f'{len(shared)} of {len(other.paths)} images are in {train.name} too: '
             f'{some(shared)}'
         )
         other.problems.append(Problem('in two splits', sentence))
 
 
-def _load(info: Mapping[str, Any], backend_args: dict | None) -> Sample:
-    """(H, W, 3) RGB picture and (H, W) label of an entry, as the training sees them."""
-    data = fileio.get(info['img_path'], backend_args=backend_args)
-    picture = mmcv.imfrombytes(data, channel_order='rgb')
-    ids = read_mask(info['seg_map_path'], backend_args).ids
-    return picture, class_of_ids(info)[ids]
+def _load(entry: Entry, reader: Reader) -> Sample:
+    """(H, W, 3) RGB image and (H, W) label of an entry, as training sees them."""
+    return reader.rgb(entry), reader.label(entry)

@@ -16,7 +16,8 @@ from mmseg.registry import DATASETS
 from torch.utils.data import Dataset
 
 from .broken_files import name_broken_files
-from .check import build_unlisted, has_masks, listing_trouble, picture_paths
+from .check import build_unlisted, has_masks, leaf_datasets
+from .listing import image_paths, listing_trouble
 from .pairs import some
 from .views import STRONG, PackViews
 
@@ -41,7 +42,8 @@ class SemiSupervisedDataset(Dataset):
     strong ones is photometric.
 
     Args:
-        labelled: A data set or its config, with a pipeline that packs.
+        labelled: A dataset or its config, with a pipeline that packs; for images in
+            several folders a ConcatDataset of them, and RepeatDataset works too.
         unlabelled: Alike, but with a pipeline that loads by `LoadOptionalAnnotations`
             and does not pack. Masks that are there are not trained on: they tell how
             right the pseudo-labels are. Without a `seg_map_path` in `data_prefix` none
@@ -73,8 +75,8 @@ class SemiSupervisedDataset(Dataset):
     def __init__(
         self,
         *,
-        labelled: BaseDataset | Mapping[str, Any],
-        unlabelled: BaseDataset | Mapping[str, Any],
+        labelled: Dataset | Mapping[str, Any],
+        unlabelled: Dataset | Mapping[str, Any],
         strong: Sequence[Any] = STRONG,
         strong_views: int = 1,
     ) -> None:
@@ -82,11 +84,11 @@ class SemiSupervisedDataset(Dataset):
         self.unlabelled = _listed('unlabelled', unlabelled)
         self.views = PackViews(strong, strong_views)
         self._compare_classes()
-        self._warn_of_shared_pictures()
+        self._warn_of_shared_images()
         name_broken_files(self)
 
     @property
-    def datasets(self) -> tuple[BaseDataset, BaseDataset]:
+    def datasets(self) -> tuple[Dataset, Dataset]:
         """The two."""
         return self.labelled, self.unlabelled
 
@@ -125,41 +127,81 @@ class SemiSupervisedDataset(Dataset):
         return {key: {'labelled': value} for key, value in sample.items()}
 
     def _compare_classes(self) -> None:
-        """Refuse masks of other classes; pictures without masks may have any."""
-        if not has_masks(self.labelled):
-            raise ValueError('`labelled` has no masks: its `data_prefix` names none')
-        ours, theirs = (data.metainfo.get('classes') for data in self.datasets)
-        if has_masks(self.unlabelled) and list(ours or ()) != list(theirs or ()):
-            raise ValueError(
-                f'the masks of `unlabelled` have other classes than those of '
-                f'`labelled`: {some(theirs or ())} and {some(ours or ())}; leave '
-                f'`seg_map_path` out of its `data_prefix` to train without them'
-            )
+        """Refuse masks of other classes; images without masks may have any."""
+        ours = self.metainfo.get('classes')
+        for leaf in leaf_datasets(self.labelled):
+            if not has_masks(leaf):
+                raise ValueError(
+                    '`labelled` has no masks: its `data_prefix` names none'
+                )
+            _require_classes('labelled', leaf, ours)
+        for leaf in leaf_datasets(self.unlabelled):
+            if has_masks(leaf):
+                _require_classes('unlabelled', leaf, ours)
 
-    def _warn_of_shared_pictures(self) -> None:
-        labelled, unlabelled = map(picture_paths, self.datasets)
+    def _warn_of_shared_images(self) -> None:
+        labelled, unlabelled = (
+            set().union(*map(image_paths, leaf_datasets(part)))
+            for part in self.datasets
+        )
         shared = sorted(labelled & unlabelled)
         if shared:
             warnings.warn(
-                f'{len(shared)} of {len(labelled)} labelled pictures are among the '
+                f'{len(shared)} of {len(labelled)} labelled images are among the '
                 f'unlabelled ones too: {some(shared)}',
                 stacklevel=3,
             )
 
 
-def _listed(name: str, dataset: BaseDataset | Mapping[str, Any]) -> BaseDataset:
-    """The data set, with its pictures listed; there are some."""
-    if isinstance(dataset, Mapping):
-        dataset = build_unlisted(dataset)
-    if not isinstance(dataset, BaseDataset):
-        raise TypeError(
-            f'`{name}` must be a BaseSegDataset or the config of one, '
-            f'got {type(dataset).__name__}'
+def _require_classes(
+    name: str, leaf: BaseDataset, classes: Sequence[str] | None
+) -> None:
+    theirs = leaf.metainfo.get('classes')
+    if list(theirs or ()) != list(classes or ()):
+        raise ValueError(
+            f'the masks of `{name}` have other classes than those of `labelled`: '
+            f'{some(theirs or ())} and {some(classes or ())}; leave `seg_map_path` out '
+            f'of the `data_prefix` of `unlabelled` to train without its masks'
         )
-    trouble = listing_trouble(dataset)
-    if trouble:
-        raise ValueError(f'`{name}`: {trouble}')
+
+
+def _listed(name: str, dataset: Any) -> Any:
+    """The dataset or wrapper, built, with its images listed; there are some."""
+    try:
+        if isinstance(dataset, Mapping):
+            dataset = _unlisted(dataset)
+            if isinstance(dataset, Mapping):
+                dataset = DATASETS.build(dataset)
+        leaves = list(leaf_datasets(dataset))
+    except TypeError as error:
+        raise TypeError(
+            f'`{name}` must be a BaseSegDataset, a wrapper of such (ConcatDataset, '
+            f'RepeatDataset) or the config of one, got {type(dataset).__name__}: '
+            f'{error}'
+        ) from error
+    for leaf in leaves:
+        trouble = listing_trouble(leaf)
+        if trouble:
+            raise ValueError(f'`{name}`: {trouble}')
+    dataset.full_init()
     return dataset
+
+
+def _unlisted(config: Mapping[str, Any]) -> Any:
+    """Build the datasets in a config, whose images are not yet listed.
+
+    Returns:
+        A dataset; or the config of a wrapper with datasets in it, since MMEngine's
+        wrappers take other wrappers as configs alone.
+    """
+    wrapper = {**config, 'lazy_init': True}
+    if 'datasets' in wrapper:
+        wrapper['datasets'] = [_unlisted(part) for part in wrapper['datasets']]
+    elif 'dataset' in wrapper:
+        wrapper['dataset'] = _unlisted(wrapper['dataset'])
+    else:
+        return build_unlisted(config)
+    return wrapper
 
 
 @contextmanager

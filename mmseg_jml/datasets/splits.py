@@ -13,8 +13,9 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from .check import target_of
-from .pairs import Target, class_of_ids, inspect_pair, some
+from .pairs import Target, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
+from .reading import Reader
 
 CANDIDATES = 64  # pictures to choose from at each place of a balanced order
 
@@ -49,7 +50,7 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
     count = partial(
         _class_pixels,
         target=target_of(dataset, len(classes)),
-        backend_args=getattr(dataset, 'backend_args', None),
+        reader=Reader.of(dataset),
     )
     infos = [info for _, info in named]
     pixels = parallel_map(count, infos, workers=workers, what='masks')
@@ -70,14 +71,14 @@ def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
 
 
 def _class_pixels(
-    info: Mapping[str, Any], target: Target, backend_args: dict | None
+    info: Mapping[str, Any], target: Target, reader: Reader
 ) -> np.ndarray:
     """(C,) pixels of each class in a mask."""
-    pair = inspect_pair(info, target, backend_args=backend_args)
+    pair = inspect_pair(info, target, reader)
     if pair.problems:
         raise ValueError(pair.problems[0].sentence)
     ids = np.fromiter(pair.pixels, int)
-    classes = class_of_ids(info)[ids]
+    classes = reader.class_of_ids(info)[ids]
     counts = np.fromiter(pair.pixels.values(), int) * (classes != target.ignored)
     return np.bincount(classes, counts, minlength=256)[: target.num_classes].astype(int)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mmcv
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from mmengine import fileio
 from mmengine.dist import collect_results, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -18,6 +16,8 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from ..datasets.check import leaf_of
+from ..datasets.reading import Reader
 from ..evaluation import CalibrationMetric
 from ..files import whole_file
 from ..functional.uncertainty import class_probs, confidence_map
@@ -73,6 +73,7 @@ class CalibrationHook(Hook):
         self._trains = False
         self._chosen: dict[str, int] = {}  # index by path
         self._kept: dict[int, _Maps] = {}
+        self._dataset: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Look for the metric now, not when an hour of training is over."""
@@ -118,7 +119,7 @@ class CalibrationHook(Hook):
 
     def _begin(self, loop: Any, split: str) -> None:
         _find_metric(loop, split)
-        dataset = loop.dataloader.dataset
+        dataset = self._dataset = loop.dataloader.dataset
         self._kept = {}
         self._chosen = {
             dataset.get_data_info(index)['img_path']: index
@@ -159,7 +160,7 @@ class CalibrationHook(Hook):
         title = stem.replace('_', ' ')
         drawn = {'reliability': reliability_diagram(panels, title=title)}
         if kept:
-            drawn['pictures'] = _sheet([kept[i] for i in sorted(kept)], metric)
+            drawn['pictures'] = _sheet(kept, self._dataset, metric)
         for name, figure in drawn.items():
             image = _rasterise(figure)
             with whole_file(folder / f'{stem}_{name}.png') as path:
@@ -206,19 +207,25 @@ def _maps(sample: SegDataSample) -> _Maps:
     return _Maps(sample.img_path, *(values.cpu().numpy() for values in maps))
 
 
-def _sheet(kept: Sequence[_Maps], metric: CalibrationMetric) -> Figure:
-    pictures = [
-        mmcv.imfrombytes(fileio.get(maps.path), channel_order='rgb') for maps in kept
-    ]
+def _sheet(
+    kept: Mapping[int, _Maps], dataset: Any, metric: CalibrationMetric
+) -> Figure:
+    maps = [kept[index] for index in sorted(kept)]
     return prediction_sheet(
-        pictures,
-        [maps.label for maps in kept],
-        {'model': [(maps.prediction, maps.confidence) for maps in kept]},
+        [_image(dataset, index) for index in sorted(kept)],
+        [each.label for each in maps],
+        {'model': [(each.prediction, each.confidence) for each in maps]},
         classes=metric.dataset_meta['classes'],
         palette=metric.dataset_meta['palette'],
         maps=('prediction', 'confidence', 'error'),
         ignore_index=metric.ignore_index,
     )
+
+
+def _image(dataset: Any, index: int) -> np.ndarray:
+    """RGB image of a dataset, as its own pipeline reads it."""
+    leaf, place = leaf_of(dataset, index)
+    return Reader.of(leaf).rgb(leaf.get_data_info(place))
 
 
 def _rasterise(figure: Figure) -> np.ndarray:

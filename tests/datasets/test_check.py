@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 from torch.utils.data import Subset
 
@@ -64,7 +66,7 @@ def test_a_folder_without_pictures_is_refused_by_folder_and_suffix(
     dataset = make(
         tmp_path, [], img_suffix='.tif', lazy_init=True, serialize_data=serialize_data
     )
-    with pytest.raises(ValueError, match=rf"no pictures \*.tif .*'{tmp_path}/img'"):
+    with pytest.raises(ValueError, match=rf"no images \*.tif .*'{tmp_path}/img'"):
         check_dataset(dataset)
 
 
@@ -83,9 +85,9 @@ def test_a_config_is_checked_without_being_built(tmp_path, wrap):
         'data_root': str(tmp_path),
         'data_prefix': {'img_path': 'img', 'seg_map_path': 'ann'},
         'metainfo': {'classes': CLASSES},
-        'pipeline': [{'type': 'NoSuchTransform'}],
+        'pipeline': [{'type': 'LoadImageFromFile'}, {'type': 'NoSuchTransform'}],
     }
-    with pytest.raises(ValueError, match=r'no pictures \*.jpg in the folder'):
+    with pytest.raises(ValueError, match=r'no images \*.jpg in the folder'):
         check_dataset(wrap(leaf))
     make(tmp_path, [[9]])
     with pytest.raises(ValueError, match='holds the ids 9'):
@@ -112,25 +114,25 @@ def test_a_missing_mask_is_refused_by_file(tmp_path):
 def test_a_listed_picture_that_is_missing_is_refused_by_file(tmp_path):
     (tmp_path / 'train.txt').write_text('000\n007\n')
     dataset = make(tmp_path, [[0]], ann_file='train.txt')
-    assert f'picture {tmp_path}/img/007.jpg is missing' in problems(dataset)
+    assert f'image {tmp_path}/img/007.jpg is missing' in problems(dataset)
 
 
 def test_an_unreadable_mask_is_refused_by_file(tmp_path):
     dataset = make(tmp_path, [[0]])
     mask_path(tmp_path, 0).write_bytes(b'not a picture')
-    with pytest.raises(ValueError, match=r'000\.png is not a readable picture'):
+    with pytest.raises(ValueError, match=r'000\.png is not a readable image'):
         check_dataset(dataset)
 
 
 def test_a_colour_mask_is_refused_by_shape(tmp_path):
     dataset = make(tmp_path, [[0]])
     Image.new('RGB', (6, 4), (128, 64, 0)).save(mask_path(tmp_path, 0))
-    with pytest.raises(ValueError, match=r'colour picture of shape \(4, 6, 3\)'):
+    with pytest.raises(ValueError, match=r'colour image of shape \(4, 6, 3\)'):
         check_dataset(dataset)
 
 
 def test_a_mask_with_a_palette_is_read_as_ids(tmp_path):
-    dataset = make(tmp_path, [[0]])
+    dataset = make(tmp_path, [[0], [0]])
     mask = Image.fromarray(np.full((4, 6), 2, np.uint8)).convert('P')
     mask.putpalette([7, 8, 9] * 256)
     mask.save(mask_path(tmp_path, 0))
@@ -176,10 +178,110 @@ def test_black_and_white_masks_bring_a_hint(tmp_path):
         check_dataset(dataset)
 
 
-def test_masks_of_zero_and_ignored_alone_bring_a_warning(tmp_path):
-    dataset = make(tmp_path, [[0, 255], [0, 255]])
-    with pytest.warns(UserWarning, match='holds only 0 and 255'):
+TWO = {'metainfo': {'classes': ('ground', 'cat')}}
+
+
+@pytest.mark.parametrize(
+    ('masks', 'sentence'),
+    [
+        ([[0, 255]] * 3, 'every mask holds only 0 and 255, and 255 means ignored'),
+        ([[0, 1], [0, 255], [0, 1]], r'1 of 3 masks hold only 0 and 255.*001\.png'),
+        ([[0, 1], [0, 255], [255]], r'2 of 3 masks hold only 0 and 255'),
+        ([[0], [0], [0, 255, 0]], r'1 of 3 masks hold only 0 and 255'),
+        ([[0], [0]], 'all labelled pixels of 2 masks are of class 0, one of 2'),
+        ([[1, 255], [1]], 'all labelled pixels of 2 masks are of class 1, one of 2'),
+    ],
+)
+def test_masks_that_only_together_are_wrong_are_refused(tmp_path, masks, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check_dataset(make(tmp_path, masks, **TWO))
+
+
+def test_masks_together_are_not_judged_by_a_sample_but_warned_of(tmp_path):
+    dataset = make(tmp_path, [[0]] * 40, **TWO)
+    with pytest.warns(UserWarning, match='of the masks that were read: all labelled'):
         check_dataset(dataset)
+
+
+def test_a_folder_without_the_object_passes_beside_one_that_has_it(tmp_path):
+    for name, masks in (('a', [[0], [0]]), ('b', [[0, 1]])):
+        (tmp_path / name).mkdir()
+        make(tmp_path / name, masks, **TWO)
+    leaves = [make(tmp_path / name, [], **TWO) for name in 'ab']
+    assert problems(ConcatDataset(leaves)) == []
+
+
+@pytest.mark.parametrize(
+    'masks',
+    [
+        [[0, 1, 2], [0, 255]],  # several classes, of which an image may lack all
+        [[0, 1], [255]],  # an image that is ignored as a whole
+    ],
+)
+def test_an_ignored_border_is_not_called_white(tmp_path, masks):
+    assert problems(make(tmp_path, masks)) == []
+
+
+def test_where_255_is_ignored_elsewhere_a_black_and_white_mask_is_a_warning(tmp_path):
+    dataset = make(tmp_path, [[0, 1, 255], [0, 255]], **TWO)
+    with pytest.warns(UserWarning, match=r'hold only 0 and 255.*001\.png; if white'):
+        check_dataset(dataset)
+
+
+@pytest.mark.parametrize('suffix', ['.JPG', '.Jpg'])
+def test_images_left_out_for_the_case_of_their_suffix_are_counted(tmp_path, suffix):
+    make(tmp_path, [[0, 1]] * 6)
+    for index in (4, 5):
+        path = tmp_path / 'img' / f'{index:03}.jpg'
+        path.rename(path.with_suffix(suffix))
+    (found,) = problems(make(tmp_path, []))
+    assert f"2 of 6 images in {tmp_path}/img do not end in '.jpg' but in" in found
+    assert f'005{suffix}' in found
+
+
+def test_a_list_of_images_leaves_the_others_out_on_purpose(tmp_path):
+    make(tmp_path, [[0, 1]] * 2)
+    (tmp_path / 'img/001.jpg').rename(tmp_path / 'img/001.JPG')
+    (tmp_path / 'train.txt').write_text('000\n')
+    assert problems(make(tmp_path, [], ann_file='train.txt')) == []
+
+
+@pytest.mark.parametrize(
+    ('step', 'sentence'),
+    [
+        (
+            {'imdecode_backend': 'turbojpeg'},
+            'needs a package: `pip install PyTurboJPEG',
+        ),
+        ({'no_such_option': 1}, 'LoadImageFromFile of the pipeline cannot be built'),
+    ],
+)
+def test_a_loader_that_cannot_be_built_is_refused(tmp_path, step, sentence):
+    make(tmp_path, [[0, 1]])
+    config = {
+        'type': 'BaseSegDataset',
+        'data_root': str(tmp_path),
+        'data_prefix': {'img_path': 'img', 'seg_map_path': 'ann'},
+        'metainfo': {'classes': CLASSES},
+        'pipeline': [{'type': 'LoadImageFromFile', **step}],
+    }
+    with pytest.raises(ValueError, match=sentence):
+        check_dataset(config)
+
+
+def test_a_loader_that_contradicts_the_dataset_is_refused(tmp_path):
+    make(tmp_path, [[0, 1]])
+    pipeline = [LoadImageFromFile(), LoadAnnotations(imdecode_backend='cv2')]
+    pipeline[1].reduce_zero_label = True
+    dataset = make(tmp_path, [], pipeline=pipeline)
+    with pytest.raises(ValueError, match=r'`reduce_zero_label=True` and the dataset'):
+        check_dataset(dataset)
+
+
+def test_images_of_another_suffix_are_named_where_none_has_the_own(tmp_path):
+    make(tmp_path, [[0, 1]])
+    (found,) = problems(make(tmp_path, [], img_suffix='.tif', lazy_init=True))
+    assert found.endswith('it holds 1 images .jpg: set `img_suffix`')
 
 
 def test_ids_of_renamed_classes_are_those_of_the_file(tmp_path):
@@ -203,7 +305,7 @@ def test_pictures_without_masks_pass(tmp_path):
 
 
 def test_the_models_number_of_classes_has_to_be_the_data_sets(tmp_path):
-    dataset = make(tmp_path, [[0]])
+    dataset = make(tmp_path, [[0, 1]])
     check_dataset(dataset, num_classes=3)
     with pytest.raises(ValueError, match=r'model has 4 classes, .* has 3: ground, cat'):
         check_dataset(dataset, num_classes=4)

@@ -2,18 +2,16 @@
 
 import io
 
-import mmcv
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmseg_jml.datasets.files import (
     ColourMaskError,
-    picture_size,
+    FractionError,
     png,
     read_mask,
 )
-from mmseg_jml.datasets.synthetic_shapes import SyntheticShapesDataset
 from mmseg_jml.files import write_whole
 
 IDS = np.arange(24, dtype=np.uint8).reshape(4, 6)
@@ -53,47 +51,58 @@ def test_a_colour_mask_is_refused(tmp_path):
         read_mask(str(tmp_path / 'a.png'))
 
 
-@pytest.mark.parametrize('read', [read_mask, picture_size])
-def test_a_missing_file_is_told_from_a_broken_one(tmp_path, read):
-    with pytest.raises(FileNotFoundError, match=r'a\.png is missing'):
-        read(str(tmp_path / 'a.png'))
-    (tmp_path / 'a.png').write_bytes(b'not a picture')
-    with pytest.raises(ValueError, match=r'a\.png is not a readable picture'):
-        read(str(tmp_path / 'a.png'))
+def test_a_missing_mask_is_told_from_a_broken_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'a\.png is missing$'):
+        read_mask(str(tmp_path / 'a.png'))
+    (tmp_path / 'a.png').write_bytes(b'not an image')
+    with pytest.raises(ValueError, match=r'mask .*a\.png is not a readable image'):
+        read_mask(str(tmp_path / 'a.png'))
 
 
-@pytest.mark.parametrize('suffix', ['jpg', 'png'])
-@pytest.mark.parametrize('decode', [False, True])
-def test_the_size_is_height_and_width(tmp_path, suffix, decode):
-    path = str(tmp_path / f'a.{suffix}')
-    noise(64, 96).save(path)
-    assert picture_size(path, decode=decode) == (64, 96)
+@pytest.mark.parametrize(('wanted', 'there'), [('a.png', 'a.PNG'), ('a.PNG', 'a.png')])
+def test_a_suffix_in_the_other_case_is_named(tmp_path, wanted, there):
+    (tmp_path / there).touch()
+    with pytest.raises(FileNotFoundError, match=f'missing, but {there} is there'):
+        read_mask(str(tmp_path / wanted))
 
 
-@pytest.mark.parametrize('orientation', range(1, 9))
-def test_the_size_is_that_which_training_sees(tmp_path, orientation):
-    path = tmp_path / 'a.jpg'
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    noise(64, 96).save(path, exif=exif)
-    seen = mmcv.imfrombytes(path.read_bytes()).shape[:2]
-    assert picture_size(str(path)) == picture_size(str(path), decode=True) == seen
+@pytest.mark.parametrize('kind', [np.float32, np.int32, np.uint16, np.uint8])
+def test_whole_numbers_of_any_type_are_ids(tmp_path, kind):
+    Image.fromarray(IDS.astype(kind)).save(tmp_path / 'a.tif')
+    mask = read_mask(str(tmp_path / 'a.tif'))
+    np.testing.assert_array_equal(mask.ids, IDS)
+    assert np.issubdtype(mask.ids.dtype, np.integer)
 
 
-@pytest.mark.parametrize('suffix', ['jpg', 'png'])
-def test_decoding_finds_a_truncated_picture(tmp_path, suffix):
-    path = tmp_path / f'a.{suffix}'
-    noise().save(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert picture_size(str(path)) == (64, 96)
-    with pytest.raises(ValueError, match='not a readable picture'):
-        picture_size(str(path), decode=True)
+@pytest.mark.parametrize(
+    ('value', 'words'),
+    [
+        (0.5, r'holds 0\.5 and other numbers that are not whole in 1 of 24 pixels'),
+        (np.nan, 'holds nan in 1 of 24 pixels'),
+        (-np.inf, 'holds -inf in 1 of 24'),
+        (1e20, 'in 1 of 24 pixels, which is no class id'),
+    ],
+)
+def test_numbers_that_are_no_ids_are_refused(tmp_path, value, words):
+    ids = IDS.astype(np.float32)
+    ids[1, 2] = value
+    Image.fromarray(ids).save(tmp_path / 'a.tif')
+    with pytest.raises(FractionError, match=words):
+        read_mask(str(tmp_path / 'a.tif'))
 
 
-def test_files_of_other_backends_are_read():
-    entry = SyntheticShapesDataset(length=1, size=(32, 48), pipeline=[])[0]
-    assert picture_size(entry['img_path'], decode=True) == (32, 48)
-    assert read_mask(entry['seg_map_path']).ids.shape == (32, 48)
+@pytest.mark.parametrize(('suffix', 'kind'), [('png', 'PNG'), ('jpg', 'JPEG')])
+def test_a_mask_says_its_format(tmp_path, suffix, kind):
+    Image.fromarray(IDS).save(tmp_path / f'a.{suffix}')
+    assert read_mask(str(tmp_path / f'a.{suffix}')).format == kind
+
+
+def test_colours_are_rgb_whatever_decodes_them(tmp_path):
+    Image.new('RGB', (6, 4), (200, 100, 0)).save(tmp_path / 'a.png')
+    for decoder in ('pillow', 'cv2'):
+        with pytest.raises(ColourMaskError) as caught:
+            read_mask(str(tmp_path / 'a.png'), decoder=decoder)
+        assert caught.value.pixels[0, 0].tolist() == [200, 100, 0]
 
 
 def test_png_keeps_every_id():

@@ -1,18 +1,18 @@
-"""What all pictures and masks of a split together tell."""
+"""What all images and masks of a split together tell."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmseg_jml.datasets import SyntheticShapesDataset
-from mmseg_jml.datasets.report import inspect_split, mark_shared_pictures
+from mmseg_jml.datasets.report import inspect_split, mark_shared_images
 
 CLASSES = ('ground', 'cat', 'dog')
 PALETTE = [[10, 20, 30], [200, 0, 0], [0, 200, 0]]
 
 
 def make(folder, masks, **options):
-    """The config of a data set of 4 x 6 pictures whose masks hold the given ids."""
+    """The config of a data set of 4 x 6 images whose masks hold the given ids."""
     for part in ('img', 'ann'):
         (folder / part).mkdir(parents=True)
     for index, mask in enumerate(masks):
@@ -38,17 +38,17 @@ def kinds(config, **options):
 
 
 @pytest.mark.parametrize('workers', [1, 3])
-def test_pixels_and_pictures_are_counted_by_class(tmp_path, workers):
+def test_pixels_and_images_are_counted_by_class(tmp_path, workers):
     config = make(tmp_path, [[0, 1, 255], [0, 2], [0]])
     report = inspect(config, workers=workers)
     assert report.problems == report.notes == []
-    pixels, pictures = [8 + 12 + 24, 8, 12, 8], [3, 1, 1, 1]
+    pixels, images = [8 + 12 + 24, 8, 12, 8], [3, 1, 1, 1]
     assert report.pixels.tolist() == pixels
-    assert report.pictures.tolist() == pictures
+    assert report.images.tolist() == images
     assert report.histogram() == [
         (name, count, count / 72, number)
         for name, count, number in zip(
-            (*CLASSES, '(ignored)'), pixels, pictures, strict=True
+            (*CLASSES, '(ignored)'), pixels, images, strict=True
         )
     ]
 
@@ -78,25 +78,25 @@ def test_nested_data_sets_have_the_same_classes(tmp_path):
     assert 'number of classes' in kinds({'type': 'ConcatDataset', 'datasets': parts})
 
 
-def test_every_picture_is_decoded(tmp_path):
+def test_every_image_is_decoded(tmp_path):
     config = make(tmp_path, [[0, 1, 2]])
     noise = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / 'img/0.jpg')
     data = (tmp_path / 'img/0.jpg').read_bytes()
     (tmp_path / 'img/0.jpg').write_bytes(data[: len(data) - 60])
-    assert kinds(config) == ['unreadable picture']
+    assert kinds(config) == ['unreadable image']
 
 
-def test_a_mask_without_a_picture_is_named(tmp_path):
+def test_a_mask_without_a_image_is_named(tmp_path):
     config = make(tmp_path, [[0, 1, 2]] * 2)
     (tmp_path / 'img/1.jpg').unlink()
     report = inspect(config)
     assert report.by_kind() == {
-        'missing picture': [f'mask {tmp_path}/ann/1.png has no picture']
+        'missing image': [f'mask {tmp_path}/ann/1.png has no image']
     }
 
 
-def test_masks_that_a_list_leaves_out_need_no_picture(tmp_path):
+def test_masks_that_a_list_leaves_out_need_no_image(tmp_path):
     (tmp_path / 'list.txt').write_text('0\n')
     config = make(tmp_path / 'data', [[0, 1, 2]] * 2)
     (tmp_path / 'data/img/1.jpg').unlink()
@@ -111,9 +111,9 @@ def test_masks_that_a_list_leaves_out_need_no_picture(tmp_path):
         ([[0, 255]], {}, ['black and white']),
         ([[0, 255]], {'reduce_zero_label': True}, ['black and white', 'nothing']),
         ([[255]], {}, ['nothing']),
-        ([], {}, ['no pictures']),
-        ([[0]], {'ann_file': 'no.txt'}, ['no pictures']),
-        ([[0]], {'type': 'PascalVOCDataset', 'ann_file': 'no.txt'}, ['no pictures']),
+        ([], {}, ['no images']),
+        ([[0]], {'ann_file': 'no.txt'}, ['no images']),
+        ([[0]], {'type': 'PascalVOCDataset', 'ann_file': 'no.txt'}, ['no images']),
     ],
 )
 def test_a_trap_is_a_problem(tmp_path, masks, options, expected):
@@ -162,31 +162,31 @@ def test_a_data_set_without_classes_is_refused(tmp_path):
         inspect(config)
 
 
-def test_unlabelled_pictures_are_noted(tmp_path):
+def test_unlabelled_images_are_noted(tmp_path):
     config = make(tmp_path, [[0]])
     config['data_prefix'] = {'img_path': str(tmp_path / 'img'), 'seg_map_path': None}
     report = inspect(config | {'data_root': None})
     assert (report.problems, report.notes) == ([], ['no mask was read'])
 
 
-def test_pictures_of_two_splits_are_named(tmp_path):
+def test_images_of_two_splits_are_named(tmp_path):
     config = make(tmp_path, [[0, 1, 2]] * 3)
     (tmp_path / 'one.txt').write_text('1\n')
     train = inspect_split('train', config)
     val = inspect_split('val', config | {'ann_file': 'one.txt'})
-    mark_shared_pictures(train, val)
+    mark_shared_images(train, val)
     assert val.by_kind() == {
-        'in two splits': [f'1 of 1 pictures are in train too: {tmp_path}/img/1.jpg']
+        'in two splits': [f'1 of 1 images are in train too: {tmp_path}/img/1.jpg']
     }
     assert train.problems == []
 
 
-def test_splits_of_their_own_pictures_are_sound(tmp_path):
+def test_splits_of_their_own_images_are_sound(tmp_path):
     reports = [
         inspect_split(name, make(tmp_path / name, [[0, 1, 2]]))
         for name in ('train', 'val')
     ]
-    mark_shared_pictures(*reports)
+    mark_shared_images(*reports)
     assert reports[1].problems == []
 
 
@@ -194,8 +194,8 @@ def test_what_can_be_shown_is_what_training_sees(tmp_path):
     config = make(tmp_path, [[0, 1, 3], [9]], reduce_zero_label=True)
     Image.new('RGB', (6, 4), (250, 0, 0)).save(tmp_path / 'img/0.jpg')
     (load,) = inspect(config).sound
-    picture, label = load()
-    assert picture[0, 0].tolist() == pytest.approx([250, 0, 0], abs=5)  # RGB
+    image, label = load()
+    assert image[0, 0].tolist() == pytest.approx([250, 0, 0], abs=5)  # RGB
     assert label[0].tolist() == [255, 0, 2, 255, 0, 2]
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS
 
 from mmseg_jml.datasets import (
     Draw,
@@ -128,6 +129,65 @@ def test_two_data_sets_make_one(folder, tmp_path):
     assert not dataset[6]['data_samples']['weak'].has_label
 
 
+def in_two_folders(folder, tmp_path):
+    """A config whose labelled and unlabelled sets lie in two folders each."""
+    other = write_pictures(tmp_path / 'other', 4)
+    write_lists(other, [0], [1, 2, 3])
+    given, more = config(folder), config(other)
+    for kind in ('labelled', 'unlabelled'):
+        parts = [given[kind], more[kind]]
+        given[kind] = {'type': 'ConcatDataset', 'datasets': parts}
+    return other, given
+
+
+def test_several_folders_make_one_set(folder, tmp_path):
+    other, given = in_two_folders(folder, tmp_path)
+    check_dataset(given, num_classes=len(CLASSES))
+    report = inspect_split('train', given)
+    assert (report.problems, len(report.paths)) == ([], 8 + 4)
+    dataset = DATASETS.build(given)
+    assert (len(dataset.labelled), len(dataset.unlabelled)) == (3 + 1, 5 + 3)
+    assert str(other) in dataset[3]['data_samples']['labelled'].img_path
+    assert str(other) in dataset[11]['data_samples']['weak'].img_path
+
+
+def test_a_repeated_set_counts_several_times(folder):
+    given = config(folder)
+    both = {'type': 'ConcatDataset', 'datasets': [given['labelled'], given['labelled']]}
+    times = {'type': 'RepeatDataset', 'times': 4, 'dataset': both}
+    dataset = DATASETS.build({**given, 'labelled': times})
+    assert (len(dataset.labelled), len(dataset.unlabelled)) == (4 * 6, 5)
+    paths = [dataset[i]['data_samples']['labelled'].img_path for i in (1, 4, 7)]
+    assert len(set(paths)) == 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            {'ann_file': 'no.txt'},
+            r'`labelled`: the dataset .* cannot be listed: .*no.txt',
+        ),
+        ({'data_prefix': {'img_path': 'img'}}, '`labelled` has no masks'),
+        ({'img_suffix': '.tif', 'ann_file': ''}, r'`labelled`: no images \*\.tif'),
+    ],
+)
+def test_one_folder_of_several_that_is_wrong_is_refused(
+    folder, tmp_path, change, message
+):
+    _, given = in_two_folders(folder, tmp_path)
+    given['labelled']['datasets'][1] |= change
+    with pytest.raises(ValueError, match=message):
+        DATASETS.build(given)
+
+
+def test_an_unreadable_image_of_a_second_folder_is_named(folder, tmp_path):
+    other, given = in_two_folders(folder, tmp_path)
+    (other / 'img/002.png').write_bytes(b'')
+    with pytest.raises(UnreadableError, match=f'{other}/img/002.png'):
+        _ = DATASETS.build(given)[10]
+
+
 def test_built_data_sets_are_taken(folder, tmp_path):
     other = write_pictures(tmp_path / 'other', 2)
     labelled, unlabelled = plain(folder), plain(other)
@@ -141,7 +201,7 @@ def test_built_data_sets_are_taken(folder, tmp_path):
 
 def test_an_empty_list_is_refused_by_name(folder):
     write_lists(folder, [0], [])
-    message = rf'no pictures \*\.png in .*{folder}/unlabelled\.txt'
+    message = rf'no images \*\.png in .*{folder}/unlabelled\.txt'
     with pytest.raises(ValueError, match=f'`unlabelled`: {message}'):
         build(folder)
     with pytest.raises(ValueError, match=message):
@@ -161,7 +221,7 @@ def test_a_missing_list_is_refused_by_name(folder):
 def test_a_list_of_missing_pictures_is_refused_by_name_and_number(folder):
     write_lists(folder, [0], [1, *range(90, 190)])
     with pytest.raises(
-        ValueError, match=r'unlabelled\.txt names 101 pictures, of'
+        ValueError, match=r'unlabelled\.txt names 101 images, of'
     ) as caught:
         check_dataset(config(folder, masks=False))
     assert '100 are missing' in str(caught.value)
@@ -190,10 +250,10 @@ def test_an_unreadable_picture_is_told_through_a_worker(folder):
 def test_a_picture_in_both_lists_brings_a_warning_with_their_number(folder):
     build(folder)
     write_lists(folder, [0, 1, 2], [1, 2, 3])
-    with pytest.warns(UserWarning, match=r'^2 of 3 labelled pictures .*001\.png'):
+    with pytest.warns(UserWarning, match=r'^2 of 3 labelled images .*001\.png'):
         build(folder)
     report = inspect_split('train', config(folder))
-    assert report.notes[0].startswith('2 pictures are in two of its data sets')
+    assert report.notes[0].startswith('2 images are in two of its datasets')
 
 
 def test_a_check_counts_the_masks_of_both(folder):
@@ -208,11 +268,11 @@ def test_a_check_counts_the_masks_of_both(folder):
 def test_an_unreadable_unlabelled_picture_is_a_problem_of_the_check(folder):
     path = folder / 'img' / '005.png'
     path.write_bytes(b'')
-    message = f'picture {path} is not a readable picture'
+    message = f'image {path} is not a readable image'
     with pytest.raises(ValueError, match=message):
         check_dataset(config(folder, masks=False))
     ((kind, sentence),) = inspect_split('train', config(folder, masks=False)).problems
-    assert kind == 'unreadable picture'
+    assert kind == 'unreadable image'
     assert message in sentence
 
 

@@ -107,7 +107,7 @@ def test_a_bad_mask_is_refused_by_path(tmp_path):
     write_pictures(tmp_path, 2)
     path = tmp_path / 'ann' / '001.png'
     path.write_bytes(b'')
-    with pytest.raises(ValueError, match=f'mask {path} is not a readable picture'):
+    with pytest.raises(ValueError, match=f'mask {path} is not a readable image'):
         count_pictures(plain(tmp_path), workers=1)
 
 

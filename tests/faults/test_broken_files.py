@@ -137,7 +137,7 @@ def test_a_training_does_not_begin_with_a_truncated_file(folder, broken):
     truncate(folder / broken)
     with pytest.raises(SystemExit) as end:
         run_training([str(folder / 'config.py'), '--work-dir', str(folder / 'run')])
-    assert f'{folder}/{broken} is not a readable picture' in str(end.value)
+    assert f'{folder}/{broken} is not a readable image' in str(end.value)
 
 
 @pytest.fixture(scope='module')

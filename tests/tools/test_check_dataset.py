@@ -115,8 +115,8 @@ def empty(data):
 
 SPOILED = {
     lose_mask: ('missing mask', 'convert the masks'),
-    lose_picture: ('missing picture', 'fetch the picture'),
-    truncate_picture: ('unreadable picture', 'fetch it again'),
+    lose_picture: ('missing image', 'fetch the image'),
+    truncate_picture: ('unreadable image', 'fetch it again'),
     break_mask: ('unreadable mask', 'fetch or convert it again'),
     crop_mask: ('sizes differ', 'nearest neighbours'),
     count_from_one: ('off by one', 'set `reduce_zero_label=True`'),
@@ -125,7 +125,7 @@ SPOILED = {
     paint_colours: ('colour mask', 'one channel'),
     renumber: ('renumbered palette', 'grey PNG'),
     ignore_all: ('nothing labelled', 'check `reduce_zero_label`'),
-    empty: ('no pictures', 'check `data_root`'),
+    empty: ('no images', 'check `data_root`'),
 }
 
 
@@ -167,7 +167,7 @@ def test_pictures_in_two_splits_are_bad(data, no_sheets, capsys):
         key = f'{split}_dataloader.dataset.data_prefix'
         options += [f'{key}.img_path=img/train', f'{key}.seg_map_path=ann/train']
     assert check_data(['config.py', *options]) == 1
-    assert '4 of 4 pictures are in train too' in capsys.readouterr().out
+    assert '4 of 4 images are in train too' in capsys.readouterr().out
 
 
 def test_a_config_without_a_model_is_enough(data, no_sheets):
@@ -179,14 +179,14 @@ def test_a_config_without_a_model_is_enough(data, no_sheets):
 def test_a_split_that_is_another_is_read_once(data, no_sheets, capsys):
     check_data(['config.py'])
     captured = capsys.readouterr()
-    assert 'val: 2 pictures' in captured.out
+    assert 'val: 2 images' in captured.out
     assert 'test: ' not in captured.out + captured.err
 
 
 def test_the_table_has_the_counts(data, no_sheets, capsys):
     check_data(['config.py', '--out-dir', 'out'])
     rows = [
-        ['class', 'pixels', 'per cent', 'pictures'],
+        ['class', 'pixels', 'per cent', 'images'],
         ['ground', '96', '25.000', '4'],
         ['cat', '96', '25.000', '4'],
         ['dog', '96', '25.000', '4'],
@@ -243,4 +243,4 @@ def test_the_script_ends_with_the_verdict(data):
     script = ROOT / 'tools' / 'check_dataset.py'
     done = run_python(script, 'config.py', cwd=data.parent)
     assert (done.returncode, 'bad: train, val' in done.stdout) == (1, True), done.stderr
-    assert 'train: pictures: 4/4' in done.stderr
+    assert 'train: images: 4/4' in done.stderr

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_jml.cli.make_splits import make_splits
-from mmseg_jml.cli.preflight import check_data_sets
+from mmseg_jml.cli.preflight import check_data_sets, check_loaders
 from tests.datasets.semi_cases import CLASSES, write_pictures
 from tests.datasets.semi_cases import config as semi
 
@@ -69,7 +69,7 @@ def test_a_training_reads_the_lists(config, folder):
     check_data_sets(Config({'train_dataloader': loader}))
     loader['batch_size'] = 3
     with pytest.raises(ValueError, match=r'`train_dataloader`: `batch_size` must be'):
-        check_data_sets(Config({'train_dataloader': loader}))
+        check_loaders(Config({'train_dataloader': loader}))
 
 
 def test_the_report_compares_the_classes_shares(config, folder, capsys):
@@ -113,7 +113,7 @@ def test_lists_are_written_elsewhere(config, folder, tmp_path):
     [
         (['--fractions', '1/x'], "`--fractions` must be as 1/8, got '1/x'"),
         (['--fractions', '1'], 'between 0 and 1'),
-        (['--cfg-options', 'train_dataloader.dataset.img_suffix=.tif'], 'no pictures'),
+        (['--cfg-options', 'train_dataloader.dataset.img_suffix=.tif'], 'no images'),
         (['--cfg-options', 'train_dataloader=None'], 'no `train_dataloader`'),
     ],
 )
