@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..files import whole_file
+from ..files import walk_files, whole_file
 from ..shipped import find_config
 from .launch import errors_as_sentence, prepare_mmseg
 from .parser import Parser
@@ -95,7 +95,8 @@ def bins_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    found = sorted(path.rglob(BINS), key=lambda file: file.stat().st_mtime)
+    files = [file for file in walk_files(path).files if file.match(BINS)]
+    found = sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime)
     if not found:
         raise FileNotFoundError(
             f'no {BINS} in {path} or below: test the run with a CalibrationHook'

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,8 +165,11 @@ def unlabelled_pipeline(cfg: Config) -> list[dict[str, Any]]:
         ValueError: There is none.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while dataset.get('pipeline') is None and dataset.get('dataset'):
-        dataset = dataset['dataset']
+    while dataset.get('pipeline') is None:
+        inner = dataset.get('dataset') or next(iter(dataset.get('datasets') or ()), {})
+        if not inner:
+            break
+        dataset = inner
     steps = dataset.get('pipeline') or cfg.get('test_pipeline')
     if not steps:
         raise ValueError('the config has no `test_dataloader.dataset.pipeline`')
@@ -194,26 +197,12 @@ def prepare(
     """
     from mmengine.dataset import Compose
 
+    from ..datasets.reading import Reader
     from .loading import load_model
     from .prediction.job import Job
 
     model = load_model(cfg, checkpoint)
-    return Job(model, Compose(steps), rgb_reader(steps), tiling, output)
-
-
-def rgb_reader(steps: list[dict[str, Any]]) -> Callable[[Path], Any]:
-    """What reads an image (H,W,3) to be looked at, by the pipeline's own loader."""
-    import numpy as np
-    from mmseg.registry import TRANSFORMS
-
-    load = TRANSFORMS.build(dict(steps[0]))
-
-    def read(path: Path) -> Any:
-        image = load({'img_path': str(path), 'seg_fields': []})['img']
-        image = np.atleast_3d(image)[..., 2::-1]
-        return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
-
-    return read
+    return Job(model, Compose(steps), Reader(steps), tiling, output)
 
 
 def report(images: Images, todo: int, failed: dict[Path, str], out: Path) -> int:

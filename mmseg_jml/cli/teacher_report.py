@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..files import UnreadableError, write_csv, write_whole
+from ..files import UnreadableError, require_writable, write_csv, write_whole
 from ..markdown_table import table
 from .calibrate import SPLITS
 from .launch import (
@@ -32,15 +33,19 @@ UNITS = {
 
 
 class Row(NamedTuple):
-    """The soft label of one picture, over its labelled pixels."""
+    """The soft label of one image, over its labelled pixels.
 
-    picture: str
+    An image whose pixels are all ignored has no figures.
+    """
+
+    picture: str  # its path, relative to the root of the dataset
     pixels: int
-    entropy: float  # the pixels' mean, in nats
-    active: (
-        float  # classes whose largest probability is past the threshold, in per cent
-    )
-    labelled: float  # classes that the label has, in per cent
+    # The mean of the pixels, in nats.
+    entropy: float | None = None
+    # Classes whose largest probability is past the threshold, in per cent.
+    active: float | None = None
+    # Classes that the label has, in per cent.
+    labelled: float | None = None
 
 
 def run_teacher_report(
@@ -57,13 +62,15 @@ def run_teacher_report(
     with errors_as_sentence():
         check_number('--threshold', args.threshold, 0, 1, open_high=True)
         require_file(args.checkpoint, '`checkpoint`')
+        folder = args.out or Path('work_dirs') / path.stem / 'teacher'
+        require_writable(folder, '`--out`')
         task = prepare(cfg, args.checkpoint, args.split)
     with errors_as_sentence((UnreadableError,)):
         scores, rows = measure(task, args.threshold)
-    figures = scores | averages(rows)
-    folder = args.out or Path('work_dirs') / path.stem / 'teacher'
+    with errors_as_sentence():
+        figures = scores | averages(rows)
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
-    text = report(title, figures, len(rows), args.threshold)
+    text = report(title, figures, rows, args.threshold)
     print(f'\n{text}')
     write_whole(folder / 'report.md', f'{text}\n'.encode())
     write_rows(folder / 'report.csv', figures, rows)
@@ -106,13 +113,13 @@ def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
     ignored = calibration.ignore_index
     iou = METRICS.build({'type': 'IoUMetric', 'ignore_index': ignored})
     iou.dataset_meta = task.loader.dataset.metainfo
-    rows = []
+    rows, root = [], images_root(task.loader.dataset)
     for batch in track_iter_progress((task.loader, len(task.loader))):
         with torch.no_grad():
             samples = [each.to_dict() for each in task.model.test_step(batch)]
         for metric in (iou, calibration):
             metric.process({}, samples)
-        rows += [picture_row(sample, threshold, ignored) for sample in samples]
+        rows += [image_row(sample, threshold, ignored, root) for sample in samples]
     scores = {'mIoU': iou.compute_metrics(iou.results)['mIoU']}
     found = calibration.compute_metrics(calibration.results)
     for name, region in (('ECE', 'all'), ('BECE', 'boundary')):
@@ -122,7 +129,25 @@ def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
     return scores, rows
 
 
-def picture_row(sample: dict, threshold: float, ignore_index: int = 255) -> Row:
+def images_root(dataset: Any) -> Path | None:
+    """The folder that all images of a dataset lie in, also of several in one; or None.
+
+    That of each is its `data_root`, or else the folder of its images.
+    """
+    from ..datasets.check import leaf_datasets
+
+    roots = [
+        leaf.data_root or leaf.data_prefix.get('img_path')
+        for leaf in leaf_datasets(dataset)
+    ]
+    if not all(roots) or any('://' in root for root in roots):
+        return None
+    return Path(os.path.commonpath([os.path.abspath(root) for root in roots]))
+
+
+def image_row(
+    sample: dict, threshold: float, ignore_index: int = 255, root: Path | None = None
+) -> Row:
     """What the soft label of a data sample is like."""
     from ..evaluation.pictures import read_logits, read_picture
     from ..functional.uncertainty import class_probs, entropy_map
@@ -132,40 +157,65 @@ def picture_row(sample: dict, threshold: float, ignore_index: int = 255) -> Row:
     label = picture.label[0].to(probs.device)
     valid = label != ignore_index
     pixels = int(valid.sum())
+    name = _relative(picture.name, root)
+    if not pixels:
+        return Row(name, 0)
     largest = (probs * valid).amax((1, 2))
     return Row(
-        Path(picture.name).name,
+        name,
         pixels,
-        (entropy_map(probs) * valid).sum(dtype=float).item() / max(pixels, 1),
+        (entropy_map(probs) * valid).sum(dtype=float).item() / pixels,
         100 * (largest > threshold).double().mean().item(),
         100 * len(label[valid].unique()) / len(probs),
     )
 
 
+def _relative(name: str, root: Path | None) -> str:
+    path = Path(os.path.abspath(name))
+    if root is None or '://' in name or not path.is_relative_to(root):
+        return name
+    return path.relative_to(root).as_posix()
+
+
 def averages(rows: Sequence[Row]) -> dict[str, float]:
-    """The mean entropy of all pixels, and of the shares over the pictures."""
-    pixels = max(sum(row.pixels for row in rows), 1)
+    """The mean entropy of all pixels, and of the shares over the images.
+
+    Raises:
+        ValueError: All pixels of all images are ignored.
+    """
+    counted = [row for row in rows if row.pixels]
+    if not counted:
+        raise ValueError('all pixels of all images are ignored: nothing is measured')
+    pixels = sum(row.pixels for row in counted)
     return {
-        'entropy': sum(row.entropy * row.pixels for row in rows) / pixels,
-        'active': sum(row.active for row in rows) / len(rows),
-        'labelled': sum(row.labelled for row in rows) / len(rows),
+        'entropy': sum(row.entropy * row.pixels for row in counted) / pixels,
+        'active': sum(row.active for row in counted) / len(counted),
+        'labelled': sum(row.labelled for row in counted) / len(counted),
     }
 
 
-def report(title: str, figures: dict[str, float], number: int, threshold: float) -> str:
+def report(
+    title: str, figures: dict[str, float], rows: Sequence[Row], threshold: float
+) -> str:
     """The figures as Markdown."""
     head = [f'{name} ({UNITS[name]})' for name in figures]
     cells = [
         f'{value:.4f}' if name == 'entropy' else f'{value:.2f}'
         for name, value in figures.items()
     ]
+    number = sum(row.pixels > 0 for row in rows)
+    void = len(rows) - number
+    left_out = (
+        f' {void} more have no labelled pixel and are not counted.' if void else ''
+    )
     return '\n'.join(
         [
             f'# Teacher: {title}\n',
             f'{table(head, [cells])}\n',
-            f'Of {number} pictures. Entropy: the mean of all labelled pixels. Active: '
-            f'classes whose largest probability in a picture is past {threshold:g}; '
-            'labelled: classes that its label has; both are means over pictures.',
+            f'Of {number} images.{left_out} Entropy: the mean of all labelled pixels. '
+            'Active: classes whose largest probability in an image is past '
+            f'{threshold:g}; labelled: classes that its label has; both are means over '
+            'images.',
         ]
     )
 
@@ -176,4 +226,10 @@ def write_rows(path: Path, figures: dict[str, float], rows: Sequence[Row]) -> No
     pixels = sum(row.pixels for row in rows)
     found = [{'picture': 'all', 'pixels': pixels, **figures}]
     found += [row._asdict() for row in rows]
-    write_csv(path, [head, *([row.get(name, '') for name in head] for row in found)])
+    write_csv(path, [head, *(_cells(row, head) for row in found)])
+
+
+def _cells(row: dict[str, Any], head: Sequence[str]) -> list[Any]:
+    """The values of a row, empty where there is none."""
+    values = [row.get(name) for name in head]
+    return ['' if value is None else value for value in values]

@@ -108,6 +108,13 @@ def test_work_dirs_are_found_at_and_below_a_folder(tmp_path):
     assert find_work_dirs(tmp_path / 'jml/seed-0') == [tmp_path / 'jml/seed-0']
 
 
+def test_work_dirs_in_a_linked_folder_are_found(tmp_path):
+    write_log(tmp_path / 'disk/ce', [50])
+    (tmp_path / 'runs').mkdir()
+    (tmp_path / 'runs/linked').symlink_to(tmp_path / 'disk')
+    assert find_work_dirs(tmp_path / 'runs') == [tmp_path / 'runs/linked/ce']
+
+
 def test_a_folder_without_a_training_is_refused(tmp_path):
     write_log(tmp_path / 'test', [], val=[(0, 3.0)])
     assert read_log(tmp_path / 'test').val

@@ -88,6 +88,13 @@ def test_of_a_work_dir_the_newest_bins_are_shown(runs):
     assert bins_file(runs / 'ce') == new
 
 
+def test_bins_in_a_linked_folder_are_found(runs):
+    new = write_bins(runs / 'disk/calibration/test_iter_12_bins.csv', 3)
+    (runs / 'linked').mkdir()
+    (runs / 'linked/run').symlink_to(runs / 'disk')
+    assert bins_file(runs / 'linked').resolve() == new
+
+
 def test_maps_show_the_picture_and_each_runs_prediction_and_confidence(runs, drawn):
     assert run_plot(['maps', 'a.png', 'CE=ce.npz', 'JML=jml.npz']) == 0
     axes = drawn[0].axes

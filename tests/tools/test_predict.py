@@ -391,11 +391,14 @@ def test_the_command_and_the_script_are_the_same(case):
     assert one == other
 
 
-def test_the_pipeline_reads_no_labels_and_is_otherwise_the_configs_own():
+@pytest.mark.parametrize(
+    'wrap', [lambda d: {'dataset': d}, lambda d: {'datasets': [d]}]
+)
+def test_the_pipeline_reads_no_labels_and_is_otherwise_the_configs_own(wrap):
     from mmengine.config import Config
 
     steps = [{'type': t} for t in ('LoadImageFromFile', 'LoadAnnotations', 'Resize')]
-    dataset = {'type': 'ConcatDataset', 'dataset': {'pipeline': steps}}
+    dataset = {'type': 'Wrapper', **wrap({'pipeline': steps})}
     cfg = Config({'test_dataloader': {'dataset': dataset}})
     kept = predict_module.unlabelled_pipeline(cfg)
     assert [step['type'] for step in kept] == ['LoadImageFromFile', 'Resize']

@@ -3,15 +3,24 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
 from mmseg.apis import init_model
+from mmseg.datasets import BaseSegDataset
+from PIL import Image
 
 from mmseg_jml.__main__ import main
 from mmseg_jml.cli.launch import run_test
-from mmseg_jml.cli.teacher_report import run_teacher_report
+from mmseg_jml.cli.teacher_report import (
+    Row,
+    averages,
+    images_root,
+    run_teacher_report,
+)
 from tests.tools.models import BINARY, write_checkpoint, write_config
 
 METRICS = [
@@ -104,7 +113,7 @@ def test_the_report_shows_the_figures_and_what_they_mean(teacher):
     text = (teacher / 'out' / 'report.md').read_text()
     assert '# Teacher: config, a.pth, test split' in text
     assert '| mIoU (%) | ECE (%) | BECE (%) | entropy (nats) |' in text
-    assert 'largest probability in a picture is past 0.01' in text
+    assert 'largest probability in an image is past 0.01' in text
 
 
 def test_it_is_a_command_and_writes_beside_the_runs(teacher, monkeypatch, capsys):
@@ -129,3 +138,75 @@ def test_what_cannot_be_measured_is_refused(teacher, flags, words):
 def test_a_missing_checkpoint_is_told(teacher):
     with pytest.raises(SystemExit, match='`checkpoint`: no file'):
         run_teacher_report([str(teacher / 'config.py'), 'nowhere.pth'])
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    """A teacher and three images of the same name in subfolders; one is void alone."""
+    folder = tmp_path_factory.mktemp('folders')
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(('one', 'two', 'void')):
+        image = rng.integers(0, 256, (32, 48, 3)).astype(np.uint8)
+        label = rng.integers(0, 4, (32, 48)).astype(np.uint8)
+        label[:, number:] = 255 if name == 'void' else label[:, number:]
+        label[:, :number] = 255
+        for what, values in (('img', image), ('ann', label)):
+            path = folder / 'data' / what / name / 'x.png'
+            path.parent.mkdir(parents=True)
+            Image.fromarray(values).save(path)
+    dataset = {
+        '_delete_': True,
+        'type': 'BaseSegDataset',
+        'data_root': str(folder / 'data'),
+        'data_prefix': {'img_path': 'img', 'seg_map_path': 'ann'},
+        'img_suffix': '.png',
+        'metainfo': {'classes': list('abcd'), 'palette': [[i] * 3 for i in range(4)]},
+        'pipeline': [
+            {'type': 'LoadImageFromFile'},
+            {'type': 'LoadAnnotations'},
+            {'type': 'PackSegInputs'},
+        ],
+    }
+    write_checkpoint(folder / 'a.pth', write_config(folder / 'config.py'))
+    write_config(folder / 'config.py', {'val_dataloader.dataset': dataset})
+    assert report(folder, '--out', str(folder / 'out')) == 0
+    return folder
+
+
+def test_a_row_leads_to_its_image(folders):
+    _, *images = rows(folders / 'out' / 'report.csv')
+    names = {row['picture'] for row in images}
+    assert names == {'img/one/x.png', 'img/two/x.png', 'img/void/x.png'}
+    assert all((folders / 'data' / name).is_file() for name in names)
+
+
+def test_an_image_of_ignored_pixels_alone_is_not_counted(folders):
+    total, *images = rows(folders / 'out' / 'report.csv')
+    (void,) = (row for row in images if row['pixels'] == '0')
+    assert [void[name] for name in ('entropy', 'active', 'labelled')] == [''] * 3
+    counted = [row for row in images if row['pixels'] != '0']
+    for name in ('active', 'labelled'):
+        mean = sum(float(row[name]) for row in counted) / 2
+        assert float(total[name]) == pytest.approx(mean)
+    text = (folders / 'out' / 'report.md').read_text()
+    assert 'Of 2 images. 1 more have no labelled pixel and are not counted.' in text
+
+
+def test_ignored_pixels_alone_are_refused():
+    with pytest.raises(ValueError, match='all pixels of all images are ignored'):
+        averages([Row('a', 0), Row('b', 0)])
+
+
+def test_rows_of_several_datasets_have_different_names(tmp_path):
+    parts = [
+        BaseSegDataset(data_root=str(tmp_path / name), lazy_init=True)
+        for name in ('city/old', 'city/new')
+    ]
+    dataset = ConcatDataset(parts, lazy_init=True)
+    assert images_root(dataset) == tmp_path / 'city'
+
+
+def test_a_folder_that_cannot_be_written_is_refused_first(teacher, monkeypatch):
+    monkeypatch.setattr('mmseg_jml.cli.scaling_fit.prepare', None)
+    with pytest.raises(SystemExit, match=r'`--out`: cannot write to .*config.py/out'):
+        report(teacher, '--out', str(teacher / 'config.py' / 'out'))

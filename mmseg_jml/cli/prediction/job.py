@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from mmengine.utils import track_iter_progress
 
+from ...datasets.reading import Reader
 from .images import Images
 from .index import Content, Index
 from .maps import Maps, predict
@@ -22,7 +22,7 @@ class Job(NamedTuple):
 
     model: Any
     transform: Callable[[dict], dict]  # the test pipeline, without labels
-    read_rgb: Callable[[Path], np.ndarray]
+    reader: Reader  # of images to be looked at
     tiling: Tiling | None
     output: Output
 
@@ -68,7 +68,11 @@ class Job(NamedTuple):
 
     def _write(self, name: Path, maps: Maps, path: Path) -> None:
         self.output.write(
-            name, maps, path, self.model.dataset_meta, lambda: self.read_rgb(path)
+            name,
+            maps,
+            path,
+            self.model.dataset_meta,
+            lambda: self.reader.rgb({'img_path': str(path)}),
         )
 
     def _reason(self, error: Exception) -> str:

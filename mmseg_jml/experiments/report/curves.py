@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...files import walk_files
 from ...visualization import Band, Panel
 from ..run.logs import MODELS, SCALARS, Log, read_log
 
@@ -30,7 +31,11 @@ def find_work_dirs(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: there is none.
     """
-    found = {path.parents[2] for path in folder.rglob(f'*/{SCALARS}')}
+    found = {
+        path.parents[2]
+        for path in walk_files(folder).files
+        if path.relative_to(folder).match(f'*/{SCALARS}')
+    }
     trained = [work_dir for work_dir in sorted(found) if read_log(work_dir).train]
     if not trained:
         raise FileNotFoundError(
