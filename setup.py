@@ -61,7 +61,7 @@ def version() -> str:
 
 
 class BuildWithConfigs(build_py):
-    """Put configs/ into the built package, which has no checkout beside it.
+    """Put configs/ and the constraints into the package: it has no checkout beside it.
 
     An editable install is left alone: it finds them in the checkout.
     """
@@ -75,6 +75,8 @@ class BuildWithConfigs(build_py):
             shutil.copytree(
                 ROOT / 'configs', target, ignore=shutil.ignore_patterns('__pycache__')
             )
+            constraints = ROOT / 'requirements' / 'constraints.txt'
+            shutil.copy(constraints, target.with_name('.constraints.txt'))
 
 
 setup(

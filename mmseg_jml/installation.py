@@ -1,7 +1,12 @@
 """Is MMSegmentation there, and how to install it where it is not."""
 
 import functools
+import re
+import shlex
 from importlib import import_module
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 # What our modules use of it: a broken mmcv shows only when these are imported.
 _MMSEG_MODULES = (
@@ -11,12 +16,51 @@ _MMSEG_MODULES = (
     'mmseg.evaluation',
 )
 
-HOW_TO_INSTALL = (
-    'Install the maintained distribution with `pip install mmseg_jml[onedl]`, or the '
-    'original one with `pip install mmseg_jml[openmmlab]` after building its mmcv: '
-    '`MMCV_WITH_OPS=1 pip install --no-build-isolation --no-deps mmcv==2.1.0` '
-    '(needs setuptools<81, ninja and psutil).'
+# OpenMMLab's mmcv has to be built, with what `pip install` of it does not ask for.
+BUILD_MMCV = (
+    '`pip install "setuptools<81" wheel ninja psutil`, then `MMCV_WITH_OPS=1 pip '
+    'install --no-build-isolation --no-deps mmcv==2.1.0`'
 )
+_EXTRA = re.compile(r"""extra\s*==\s*['"](.*?)['"]""")
+
+
+def how_to_install() -> str:
+    """Commands that install MMSegmentation, and that work where they are printed.
+
+    No index has mmseg_jml itself, so that none of them may name it.
+    """
+    return (
+        f'Install the maintained distribution: `{_pip_install("onedl")}`. '
+        'To get the versions that were tested, first run `python -m mmseg_jml doctor '
+        '--constraints constraints.txt`, and add `-c constraints.txt` to that command. '
+        f'Or install the original distribution: {BUILD_MMCV}, then '
+        f'`{_pip_install("openmmlab")}`.'
+    )
+
+
+def _pip_install(extra: str) -> str:
+    packages = packages_of(extra)
+    if not packages:  # a checkout that was never installed
+        return f"cd {shlex.quote(str(CHECKOUT))} && pip install -e '.[{extra}]'"
+    return f'pip install {" ".join(map(shlex.quote, packages))}'
+
+
+def packages_of(extra: str) -> list[str]:
+    """What an extra of setup.py asks for, as the installation has noted it.
+
+    Empty where mmseg_jml is imported from a checkout that is not installed.
+    """
+    from importlib import metadata
+
+    try:
+        required = metadata.requires('mmseg_jml') or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [
+        package.partition(';')[0].strip()
+        for package in required
+        if (found := _EXTRA.search(package)) and found[1] == extra
+    ]
 
 
 @functools.cache
@@ -43,7 +87,7 @@ def require_mmseg() -> None:
     if isinstance(failure, ModuleNotFoundError) and failure.name == 'mmseg':
         raise ImportError(
             f'this part of mmseg_jml needs MMSegmentation, which is not installed. '
-            f'{HOW_TO_INSTALL}',
+            f'{how_to_install()}',
             name='mmseg',
         )
     raise ImportError(

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+CONSTRAINTS = '.constraints.txt'  # its name in a wheel, which setup.py gives it
 
 
 def configs_dir() -> Path:
@@ -21,6 +22,21 @@ def configs_dir() -> Path:
             return folder
     raise FileNotFoundError(
         f'no configs were installed with {PACKAGE}: install mmseg_jml again'
+    )
+
+
+def constraints_file() -> Path:
+    """Return the file of the versions that were tested, for `pip install -c`.
+
+    Raises:
+        FileNotFoundError: neither an installed nor a checkout's file is there.
+    """
+    checkout = PACKAGE.parent / 'requirements'
+    for path in (PACKAGE / CONSTRAINTS, checkout / 'constraints.txt'):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f'no constraints were installed with {PACKAGE}: install mmseg_jml again'
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 import mmseg_jml
 from tests.processes import ROOT, run_python
 
-INSTALL = ('pip install mmseg_jml[onedl]', 'pip install mmseg_jml[openmmlab]')
+INSTALL = ('pip install onedl-mmengine onedl-mmcv', 'pip install mmengine ')
 GROUPS = (
     'MODELS',
     'DATASETS',

@@ -71,7 +71,7 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         description='Train and test the cells of a plan, each with its seeds or folds, '
         'and report. What is finished is skipped, what was interrupted goes on.',
     )
-    parser.add_argument('plan', help='a YAML file; docs/benchmark.md explains it')
+    parser.add_argument('plan', help='a YAML file that lists the trainings to compare')
     parser.add_argument(
         '--work-dir', type=Path, help='default: work_dirs/<name of the plan>'
     )

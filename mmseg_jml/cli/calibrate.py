@@ -52,8 +52,9 @@ def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) 
             temporary.write_text(text)
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
     write_report(folder, title, remark, fitted, measured, task.classes)
+    command = 'python -m mmseg_jml'
     for config in configs.values():
-        print(f'held-out figures: python tools/test.py {config} {args.checkpoint}')
+        print(f'held-out figures: {command} test {config} {args.checkpoint}')
     return 0
 
 

@@ -5,9 +5,13 @@ import platform
 import shutil
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from ..installation import HOW_TO_INSTALL, mmseg_failure
+from ..files import write_whole
+from ..installation import how_to_install, mmseg_failure
+from ..shipped import constraints_file
+from .launch import errors_as_sentence
 from .optional_parts import OPTIONAL, import_failure, quietly
 from .parser import Parser
 
@@ -38,7 +42,20 @@ class Finding(NamedTuple):
 
 def doctor(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Print the report; return 0 where all that is needed is in place, else 1."""
-    Parser(prog=prog, description=__doc__).parse_args(argv)
+    parser = Parser(prog=prog, description=__doc__)
+    parser.add_argument(
+        '--constraints',
+        metavar='FILE',
+        type=Path,
+        help='write the versions of the packages that were tested to FILE, for '
+        '`pip install -c FILE`, and do nothing else',
+    )
+    args = parser.parse_args(argv)
+    if args.constraints:
+        with errors_as_sentence():
+            write_whole(args.constraints, constraints_file().read_bytes())
+        print(f'{args.constraints}: the versions of the packages that were tested')
+        return 0
     findings = []
     for part in (_environment, _mmsegmentation, _optional, _configs, _training):
         # One by one: the last takes seconds.
@@ -116,7 +133,7 @@ def _environment() -> list[Finding]:
 def _mmsegmentation() -> list[Finding]:
     present = {name: found for name, found in distributions().items() if found}
     if not present:
-        return [Finding('MMSegmentation is not installed', HOW_TO_INSTALL)]
+        return [Finding('MMSegmentation is not installed', how_to_install())]
     findings = [
         Finding(f'{name}: ' + ', '.join(f'{p} {v}' for p, v in versions.items()))
         for name, versions in present.items()
@@ -130,7 +147,8 @@ def _mmsegmentation() -> list[Finding]:
             Finding(
                 f'two distributions share the packages {packages}: their files '
                 'overwrite each other',
-                f'`pip uninstall {" ".join(both)}`, then install one. {HOW_TO_INSTALL}',
+                f'`pip uninstall {" ".join(both)}`, then install one of the two. '
+                f'{how_to_install()}',
             )
         )
     return [*findings, _registration()]
@@ -145,7 +163,7 @@ def _registration() -> Finding:
         if failure is not None:
             return Finding(
                 f'MMSegmentation does not import: {type(failure).__name__}: {failure}',
-                f'mend that, or install anew. {HOW_TO_INSTALL}',
+                f'mend that, or install it again. {how_to_install()}',
             )
         try:
             register()
@@ -193,7 +211,10 @@ def _configs() -> list[Finding]:
     try:
         return [Finding(f'{len(leaves())} configs in {configs_dir()}')]
     except FileNotFoundError as error:
-        todo = '`pip install --force-reinstall --no-deps mmseg_jml`'
+        todo = (
+            'install the wheel again: `pip install --force-reinstall --no-deps '
+            'mmseg_jml-*.whl`, with the path to it'
+        )
         return [Finding(str(error), todo)]
 
 

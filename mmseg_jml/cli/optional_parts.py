@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import NamedTuple
 
+from ..installation import BUILD_MMCV
+
 
 class Part(NamedTuple):
     """A library that only some configs or commands need."""
@@ -36,8 +38,8 @@ OPTIONAL = (
     Part(
         "mmcv's compiled operators",
         'mmcv._ext',
-        'for models that use them (deformable convolutions, PointRend): build mmcv '
-        'with `MMCV_WITH_OPS=1`; docs/install.md has the commands',
+        'for models that use them (deformable convolutions, PointRend), beside '
+        f"OpenMMLab's own MMSegmentation: {BUILD_MMCV}",
     ),
 )
 

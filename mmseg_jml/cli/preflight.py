@@ -94,7 +94,7 @@ def prepare_launcher(cfg: Config) -> None:
     if cfg.launcher == 'pytorch' and 'RANK' not in os.environ:
         raise ValueError(
             '`--launcher pytorch` is for processes that torchrun started: use '
-            'tools/dist_train.sh, or `torchrun --nproc_per_node N -m mmseg_jml ...`'
+            '`torchrun --nproc_per_node N -m mmseg_jml ...`, with N the number of GPUs'
         )
     if get_device() != 'cpu':
         return

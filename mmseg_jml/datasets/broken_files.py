@@ -46,8 +46,8 @@ def _sentence(data: dict, error: Exception) -> str:
     named = {'picture': data.get('img_path'), 'mask': data.get('seg_map_path')}
     files = ', '.join(f'{what} {path}' for what, path in named.items() if path)
     return (
-        f'{files}: {type(error).__name__}: {error} (tools/check_dataset.py looks at '
-        'every file of a config)'
+        f'{files}: {type(error).__name__}: {error} (`python -m mmseg_jml check-dataset '
+        'CONFIG` reads every file of a config)'
     )
 
 

@@ -64,7 +64,8 @@ class DeepGlobeLandDataset(BaseSegDataset):
         if self.ann_file and not Path(self.ann_file).exists():
             raise FileNotFoundError(
                 f'no fold list {self.ann_file!r}: folds are 0 to {NUM_FOLDS - 1}, '
-                f'and tools/dataset_converters/deepglobe.py writes their lists'
+                f'and the converter deepglobe.py in the source repository of '
+                f'mmseg_jml writes their lists'
             )
         return super().load_data_list()
 

@@ -44,7 +44,8 @@ def listing_trouble(leaf: BaseDataset) -> str:
 def list_hint(listed: str) -> str:
     """Who writes a list that is missing, where its name tells."""
     missing = os.path.basename(listed) in SPLIT_LISTS and not os.path.exists(listed)
-    return '; tools/make_splits.py writes such lists' if missing else ''
+    command = 'python -m mmseg_jml make-splits CONFIG'
+    return f'; `{command}` writes such lists' if missing else ''
 
 
 def missing_images(leaf: BaseDataset) -> list[str]:

@@ -51,7 +51,7 @@ ADVICE = {
     'sizes differ': 'a mask has one id for every pixel of its image: fetch both again, '
     'or resize the mask with nearest neighbours, never with interpolation',
     'colour mask': 'write PNG files of one channel that hold class ids; '
-    'tools/dataset_converters does it for some datasets',
+    'the source repository of mmseg_jml has converters for some datasets',
     'not whole numbers': 'write whole numbers, and 255 where there is no data',
     'lossy mask': 'JPEG blurs ids at every edge and nothing restores them: fetch the '
     'masks in their original format and save them as PNG',

@@ -141,7 +141,8 @@ def require_file(checkpoint: str, config: str | Mapping[str, Any]) -> None:
     """
     if '://' in checkpoint or Path(checkpoint).is_file():
         return
-    command = f' (`python tools/train.py {config}`)' if isinstance(config, str) else ''
+    named = isinstance(config, str)
+    command = f' (`python -m mmseg_jml train {config}`)' if named else ''
     raise FileNotFoundError(
         f'`teacher_checkpoint`: no file {checkpoint!r}. Train the teacher first'
         f'{command}, or say where its weights are: '

@@ -9,6 +9,7 @@ from mmseg_jml.__main__ import main
 from mmseg_jml.cli import doctor as doctor_module
 from mmseg_jml.cli import smoke
 from mmseg_jml.cli.optional_parts import Part
+from tests.processes import ROOT
 
 HINT = '\n    to do: '
 
@@ -54,7 +55,7 @@ def test_doctor_is_content_here(capsys):
 def test_no_mmsegmentation_is_a_problem(installed, capsys):
     said = report(capsys, 1)
     assert f'PROBLEM MMSegmentation is not installed{HINT}' in said
-    assert 'pip install mmseg_jml[onedl]' in said
+    assert 'pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation' in said
     assert said.endswith('1 problem(s)\n')
 
 
@@ -83,7 +84,7 @@ def test_two_distributions_are_a_problem(installed, capsys, pair, packages):
     installed(second, '1.2.2', brings_too)
     said = report(capsys, 1)
     assert f'PROBLEM two distributions share the packages {packages}:' in said
-    assert f'`pip uninstall {first} {second}`, then install one.' in said
+    assert f'`pip uninstall {first} {second}`, then install one of the two.' in said
     assert said.endswith('1 problem(s)\n')
 
 
@@ -143,7 +144,7 @@ def test_a_missing_tree_of_configs_is_a_problem(monkeypatch, no_training, capsys
 
     monkeypatch.setattr('mmseg_jml.shipped.configs_dir', fail)
     said = report(capsys, 1)
-    assert f'PROBLEM no configs were installed{HINT}`pip install --force' in said
+    assert f'PROBLEM no configs were installed{HINT}install the wheel again' in said
 
 
 @pytest.mark.parametrize('count', [1, 2])
@@ -168,3 +169,10 @@ def test_an_old_pytorch_gets_a_hint(monkeypatch, no_training, capsys, version, s
     said = report(capsys, 0)
     assert f'torch {version}, built with' in said
     assert ('if you need it: from 2.6 on checkpoints are read' in said) is not safe
+
+
+def test_the_tested_versions_are_written_without_a_report(tmp_path, capsys):
+    assert main(['doctor', '--constraints', str(tmp_path / 'new' / 'a.txt')]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    tested = (ROOT / 'requirements' / 'constraints.txt').read_bytes()
+    assert (tmp_path / 'new' / 'a.txt').read_bytes() == tested

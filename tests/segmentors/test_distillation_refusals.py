@@ -29,7 +29,7 @@ def test_a_missing_checkpoint_is_told_before_training():
 
 
 def test_a_missing_checkpoint_names_the_config_that_makes_it():
-    words = 'python tools/train.py teacher.py'
+    words = 'python -m mmseg_jml train teacher.py'
     refused(FileNotFoundError, words, 'nowhere.pth', teacher='teacher.py')
 
 

@@ -67,9 +67,7 @@ def make_executor(
     try:
         from submitit import AutoExecutor
     except ImportError as error:
-        raise ImportError(
-            '`--slurm` needs submitit: `pip install mmseg_jml[slurm]`'
-        ) from error
+        raise ImportError('`--slurm` needs submitit: `pip install submitit`') from error
     chosen = {'gpus_per_node': gpus, 'slurm_partition': partition, 'timeout_min': DAY}
     chosen |= _parameters(options)
     try:
