@@ -65,6 +65,8 @@ def _failing_losses(head: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         loss = MODELS.build(copy.deepcopy(dict(config)))
         for part in loss if isinstance(loss, nn.ModuleList) else [loss]:
             reason = _try(part, head.get('ignore_index', 255))
+            if not reason and getattr(part, 'use_sigmoid', None) is False:
+                reason = 'its `use_sigmoid` is False'  # and its logits no probabilities
             if reason and getattr(part, 'loss_weight', 1) != 0:
                 yield type(part).__name__, reason
 

@@ -140,6 +140,19 @@ def test_a_training_does_not_begin_with_a_truncated_file(folder, broken):
     assert f'{folder}/{broken} is not a readable image' in str(end.value)
 
 
+def test_a_flag_starts_a_training_past_what_the_check_finds(folder):
+    mask = np.full((32, 48), 3, np.uint8)  # of one class alone
+    for path in (folder / 'ann').glob('*.png'):
+        Image.fromarray(mask).save(path)
+    words = [str(folder / 'config.py'), '--work-dir', str(folder / 'run')]
+    with pytest.raises(SystemExit) as end:
+        run_training(words)
+    assert 'of class 3, one of 4' in str(end.value)
+    assert 'Add `--no-check` to train all the same' in str(end.value)
+    assert run(lambda: run_training([*words, '--no-check']), folder / 'log') == 0
+    assert list((folder / 'run').glob('iter_*.pth'))
+
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """A folder with whole checkpoints of two and four iterations."""

@@ -241,6 +241,51 @@ def test_maps_of_every_rank_are_shown(tmp_path, monkeypatch):
         assert np.array_equal(shown, expected)
 
 
+@pytest.mark.parametrize('wrapped', [False, True], ids=['alone', 'concatenated'])
+@pytest.mark.parametrize(
+    ('options', 'turned'),
+    [
+        ({'color_type': 'color_ignore_orientation'}, False),
+        ({'imdecode_backend': 'pillow'}, True),
+    ],
+)
+def test_an_image_is_shown_as_the_pipeline_reads_it(
+    tmp_path, monkeypatch, options, turned, wrapped
+):
+    exif, size = Image.Exif(), (32, 48)
+    exif[0x0112] = 3  # upside down, which no size tells
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    for part in ('img', 'ann'):
+        (tmp_path / part).mkdir()
+    Image.fromarray(pixels).save(tmp_path / 'img/a.png', exif=exif)
+    Image.fromarray(pixels[..., 0] % 4).save(tmp_path / 'ann/a.png')
+    dataset = {
+        '_delete_': True,
+        'type': 'BaseSegDataset',
+        'data_root': str(tmp_path),
+        'img_suffix': '.png',
+        'data_prefix': {'img_path': 'img', 'seg_map_path': 'ann'},
+        'metainfo': {'classes': ('a', 'b', 'c', 'd')},
+        'pipeline': [
+            {'type': 'LoadImageFromFile', **options},
+            {'type': 'LoadAnnotations'},
+            {'type': 'PackSegInputs'},
+        ],
+    }
+    if wrapped:
+        inner = {key: value for key, value in dataset.items() if key != '_delete_'}
+        dataset = {'_delete_': True, 'type': 'ConcatDataset', 'datasets': [inner]}
+    seen = []
+
+    def sheet(pictures, *_, **__):
+        seen.extend(pictures)
+        return Figure(figsize=(1, 1))
+
+    monkeypatch.setattr('mmseg_jml.hooks.calibration.prediction_sheet', sheet)
+    run(tmp_path / 'run', {'test_dataloader.dataset': dataset}, 'test')
+    np.testing.assert_array_equal(seen[0], pixels[::-1, ::-1] if turned else pixels)
+
+
 def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr('mmseg_jml.hooks.calibration.is_main_process', lambda: False)
     run(tmp_path, job='test')

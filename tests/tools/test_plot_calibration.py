@@ -112,6 +112,40 @@ def test_maps_show_the_picture_and_each_runs_prediction_and_confidence(runs, dra
     assert (runs / 'maps.png').is_file()
 
 
+TURNING = """
+test_pipeline = [
+    dict(type='LoadImageFromFile', color_type={kind!r}),
+    dict(type='LoadAnnotations'),
+]
+"""
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp'])
+@pytest.mark.parametrize(
+    ('kind', 'turned'),
+    [(None, True), ('color', True), ('color_ignore_orientation', False)],
+)
+def test_maps_show_the_image_as_the_pipeline_reads_it(
+    runs, drawn, suffix, kind, turned
+):
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    with Image.open('a.png') as image:
+        image.save(
+            f'b.{suffix}', exif=exif, **({'lossless': True} if suffix == 'webp' else {})
+        )
+    words = ['maps', f'b.{suffix}', 'CE=ce.npz']
+    if kind:
+        Path('config.py').write_text(TURNING.format(kind=kind))
+        words += ['--config', 'config.py']
+    assert run_plot(words) == 0
+    shown = drawn[0].axes[0].images[0].get_array()
+    with Image.open(f'b.{suffix}') as image:
+        stored = np.asarray(image.convert('RGB')).astype(int)
+    expected = stored[::-1, ::-1] if turned else stored
+    assert np.abs(shown - expected).max() <= 8  # decoders of JPEG differ a little
+
+
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [
