@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,13 @@ from .launch import (
     errors_as_sentence,
     load_config,
     prepare_mmseg,
+)
+from .origin import (
+    default_folder,
+    origin_of,
+    require_same_origin,
+    sentence_of,
+    write_origin,
 )
 from .parser import Parser
 
@@ -31,6 +39,7 @@ def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) 
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     path, cfg = load_config(args)
+    from ..weights import fingerprint
     from .calibration_report import write_report
     from .options import require_file
     from .scaling_fit import evaluate, fit, prepare
@@ -40,18 +49,30 @@ def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) 
         check(cfg, args.split, force=args.force)
         remark = overlap_remark(cfg, args.split)
         print(remark, file=sys.stderr)
+        options = {'max_pixels': args.max_pixels, 'seed': args.seed}
+        origin = origin_of(
+            *('calibrate', cfg, path, args.checkpoint, args.split, options),
+            args.cfg_options,
+        )
+        folder = args.out or default_folder(
+            'calibrated', path, args.checkpoint, args.split
+        )
+        require_same_origin(folder, origin)
         task = prepare(cfg, args.checkpoint, args.split)
         fitted = fit(task, max_pixels=args.max_pixels, seed=args.seed)
     measured = evaluate(task, fitted)
-    folder = args.out or Path('work_dirs') / path.stem / 'calibrated'
+    fitted_to = fingerprint(task.model)
     configs = {}
     for name, scaling in fitted.options().items():
         configs[name] = folder / f'{path.stem}_{name}.py'
-        text = calibrated_config(path, cfg, args.cfg_options or {}, scaling, folder)
+        applied = {'scaling': scaling, 'fitted_to': fitted_to}
+        text = calibrated_config(path, cfg, args.cfg_options or {}, applied, folder)
         with whole_file(configs[name]) as temporary:
             temporary.write_text(text)
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
+    remark = f'{sentence_of(origin)} {remark}'
     write_report(folder, title, remark, fitted, measured, task.classes)
+    write_origin(folder, origin)
     command = 'python -m mmseg_jml'
     for config in configs.values():
         print(f'held-out figures: {command} test {config} {args.checkpoint}')
@@ -83,7 +104,8 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--out',
         type=Path,
-        help='for report and configs (default: work_dirs/<name of config>/calibrated)',
+        help='folder of the report and the configs (default: work_dirs/<name of config>'
+        '/calibrated/<folder and name of checkpoint>-<split>)',
     )
     return parser
 
@@ -151,11 +173,12 @@ def calibrated_config(
     base: Path,
     cfg: Config,
     options: Mapping[str, Any],
-    scaling: Mapping[str, Any],
+    applied: Mapping[str, Any],
     folder: Path,
 ) -> str:
     """A config over `base` for a file in `folder`: the same model, scaled.
 
+    `applied` are the arguments of CalibratedEncoderDecoder besides the model's.
     What `--cfg-options` changed is kept: it belongs to the model that was measured.
     """
     from mmengine.config import Config
@@ -176,6 +199,7 @@ def calibrated_config(
         **imports,
         'imports': list(dict.fromkeys([*names, 'mmseg_jml'])),
     }
-    changes.merge_from_dict({'model.type': CALIBRATED, 'model.scaling': dict(scaling)})
+    changes.merge_from_dict({'model.type': CALIBRATED})
+    changes.model.update(copy.deepcopy(dict(applied)))
     path = os.path.relpath(base.resolve(), folder.resolve())
     return f'_base_ = {path!r}\n{changes.pretty_text}'

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config_options import ConfigOptions
-from ..files import UnreadableError
+from ..files import UnreadableError, sha256_of
 from ..installation import require_mmseg
 from .noise import without_noise
 from .parser import Parser
@@ -55,7 +55,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
                 check_data_sets(cfg)
         prepare_launcher(cfg)
     with errors_as_sentence((UnreadableError,)):
-        _runner(cfg, exact=False).train()
+        _runner(cfg, for_test=False).train()
     _leave_process_group()
 
 
@@ -73,8 +73,10 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
         check_weights(cfg, args.checkpoint)  # before the runner makes the work dir
+        if Path(args.checkpoint).is_file():  # for the config that is written
+            cfg.checkpoint_sha256 = sha256_of(args.checkpoint)
     with errors_as_sentence((UnreadableError,)):
-        _runner(cfg, exact=True).test()
+        _runner(cfg, for_test=True).test()
     _leave_process_group()
 
 
@@ -222,16 +224,18 @@ def _is_first_process() -> bool:
     return rank == '0'
 
 
-def _runner(cfg: Config, *, exact: bool) -> Runner:
+def _runner(cfg: Config, *, for_test: bool) -> Runner:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
     from ..hooks.broken_files import BrokenFilesHook
     from ..hooks.weights import WeightsHook
+    from .tester import TestRunner
 
-    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    kind = TestRunner if for_test else Runner
+    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else kind.from_cfg(cfg)
     runner.register_hook(BrokenFilesHook())
-    runner.register_hook(WeightsHook(exact=exact))
+    runner.register_hook(WeightsHook(exact=for_test))
     return runner
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -17,6 +17,8 @@ from .parser import Parser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..functional import BinTable
 
 BINS = '*_bins.csv'
 
@@ -42,6 +44,16 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         metavar='NAME=PATH',
         help='a name to show, and a CSV that CalibrationHook wrote, or a work dir: its '
         'newest one',
+    )
+    bins.add_argument(
+        '--split',
+        choices=('val', 'test'),
+        help='which figures to take of a work dir (default: those that it has)',
+    )
+    bins.add_argument(
+        '--mixed',
+        action='store_true',
+        help='draw runs that were measured on different images',
     )
     bins.add_argument(
         '--pixels',
@@ -87,32 +99,73 @@ def parse_runs(words: Sequence[str]) -> dict[str, Path]:
     return runs
 
 
-def bins_file(path: Path) -> Path:
-    """The CSV of a run: `path` itself, or the newest below a work dir.
+def bins_file(path: Path, split: str | None = None) -> Path:
+    """The CSV of a run: `path` itself, or the newest of the split below a work dir.
 
     Raises:
         FileNotFoundError: There is none.
+        ValueError: There are some of val and of test, and `split` is not given.
     """
     if not path.is_dir():
         return path
-    files = [file for file in walk_files(path).files if file.match(BINS)]
+    pattern = f'{split or ""}{BINS}'
+    files = [file for file in walk_files(path).files if file.match(pattern)]
     found = sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime)
     if not found:
         raise FileNotFoundError(
-            f'no {BINS} in {path} or below: test the run with a CalibrationHook'
+            f'no {pattern} in {path} or below: test the run with a CalibrationHook'
+        )
+    if len({split_of(file) for file in found}) > 1:
+        raise ValueError(
+            f'{path} holds figures of the val split and of the test split: say '
+            '`--split val` or `--split test`, or name the file'
         )
     return found[-1]
+
+
+def split_of(file: Path) -> str | None:
+    """The split that CalibrationHook measured, by the name that it gives to files."""
+    split = file.name.partition('_')[0]
+    return split if split in ('val', 'test') else None
+
+
+def require_same_images(
+    files: Mapping[str, Path], tables: Mapping[str, Mapping[str, BinTable]]
+) -> None:
+    """Refuse figures that no difference between the runs explains.
+
+    Raises:
+        ValueError: They are of different splits, or of other numbers of pixels.
+    """
+    splits = {name: split_of(file) for name, file in files.items()}
+    pixels = {
+        name: int(of_run['all'].count.sum())
+        for name, of_run in tables.items()
+        if 'all' in of_run
+    }
+    known = {name: split for name, split in splits.items() if split}
+    for what, found in (('split', known), ('number of labelled pixels', pixels)):
+        if len(set(found.values())) > 1:
+            told = ', '.join(f'{name}: {value}' for name, value in found.items())
+            raise ValueError(
+                f'the runs were not measured on the same images; their {what} differs '
+                f'({told}). Give figures of one data set, or say `--mixed`'
+            )
 
 
 def reliability(args: argparse.Namespace) -> Figure:
     """One column a run, one row for each kind of pixels.
 
     Raises:
-        ValueError: A run's file does not hold the pixels that were asked for.
+        ValueError: A run's file does not hold the pixels that were asked for, or is of
+            other images than another's.
     """
     from ..visualization import read_bin_tables, reliability_diagram
 
-    files = {name: bins_file(path) for name, path in parse_runs(args.runs).items()}
+    files = {
+        name: bins_file(path, args.split)
+        for name, path in parse_runs(args.runs).items()
+    }
     for name, file in files.items():
         print(f'{name}: {file}')
     tables = {name: read_bin_tables(file) for name, file in files.items()}
@@ -122,6 +175,8 @@ def reliability(args: argparse.Namespace) -> Figure:
             raise ValueError(
                 f'{files[name]} has no {missing}, `--pixels` may be of {list(of_run)}'
             )
+    if not args.mixed:
+        require_same_images(files, tables)
     panels = {
         f'{name}: {pixels}': of_run[pixels]
         for pixels in args.pixels

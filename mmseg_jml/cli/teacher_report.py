@@ -17,6 +17,13 @@ from .launch import (
     load_config,
     prepare_mmseg,
 )
+from .origin import (
+    default_folder,
+    origin_of,
+    require_same_origin,
+    sentence_of,
+    write_origin,
+)
 from .parser import Parser
 
 if TYPE_CHECKING:
@@ -62,7 +69,15 @@ def run_teacher_report(
     with errors_as_sentence():
         check_number('--threshold', args.threshold, 0, 1, open_high=True)
         require_file(args.checkpoint, '`checkpoint`')
-        folder = args.out or Path('work_dirs') / path.stem / 'teacher'
+        origin = origin_of(
+            *('teacher-report', cfg, path, args.checkpoint, args.split),
+            {'threshold': args.threshold},
+            args.cfg_options,
+        )
+        folder = args.out or default_folder(
+            'teacher', path, args.checkpoint, args.split
+        )
+        require_same_origin(folder, origin)
         require_writable(folder, '`--out`')
         task = prepare(cfg, args.checkpoint, args.split)
     with errors_as_sentence((UnreadableError,)):
@@ -71,9 +86,11 @@ def run_teacher_report(
         figures = scores | averages(rows)
     title = f'{path.stem}, {Path(args.checkpoint).name}, {args.split} split'
     text = report(title, figures, rows, args.threshold)
+    text += f'\n\n{sentence_of(origin)}'
     print(f'\n{text}')
     write_whole(folder / 'report.md', f'{text}\n'.encode())
     write_rows(folder / 'report.csv', figures, rows)
+    write_origin(folder, origin)
     print(f'report: {folder / "report.md"}')
     return 0
 
@@ -98,7 +115,8 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--out',
         type=Path,
-        help='folder of the report (default: work_dirs/<name of config>/teacher)',
+        help='folder of the report (default: work_dirs/<name of config>/teacher/'
+        '<folder and name of checkpoint>-<split>)',
     )
     return parser
 

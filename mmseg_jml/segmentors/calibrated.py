@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..functional.checks import check_number
 from ..functional.scaling import Scaling, scale_logits
+from ..weights import fingerprint
 
 
 @MODELS.register_module()
@@ -27,6 +28,8 @@ class CalibratedEncoderDecoder(EncoderDecoder):
         scaling: `dict(temperature=T)`, T > 0, for z / T; or `dict(scale=[...],
             offset=[...])`, a number each channel, for a_c z_c + b_c. With one channel
             z is the sigmoid's logit. `tools/calibrate.py` writes either.
+        fitted_to: The `weights.fingerprint` of the weights that the scaling was fitted
+            to; loading others raises a ValueError. None, the default, takes any.
         **kwargs: As in EncoderDecoder.
 
     Raises:
@@ -35,17 +38,36 @@ class CalibratedEncoderDecoder(EncoderDecoder):
             each channel.
     """
 
-    def __init__(self, *, scaling: Mapping[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        scaling: Mapping[str, Any],
+        fitted_to: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         scale, offset = _parse(scaling, self.out_channels)
         # Not persistent: a checkpoint has the plain model's keys.
         self.register_buffer('logit_scale', scale, persistent=False)
         self.register_buffer('logit_offset', offset, persistent=False)
+        self.fitted_to = fitted_to
+        # Of the module: it also runs where MMSegmentation's own tools load a file.
+        self.register_load_state_dict_post_hook(_require_fitted_weights)
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Calibrated logits (N,C,H,W) of the whole pictures."""
         logits = super().inference(inputs, batch_img_metas)
         return scale_logits(logits, Scaling(self.logit_scale, self.logit_offset))
+
+
+def _require_fitted_weights(model: CalibratedEncoderDecoder, _: Any) -> None:
+    if model.fitted_to is not None and fingerprint(model) != model.fitted_to:
+        raise ValueError(
+            'the scaling of this CalibratedEncoderDecoder was fitted to other weights '
+            'than those of the checkpoint, and does not calibrate them. Give the '
+            'checkpoint that `calibrate` was given, or run `calibrate` on this one. To '
+            'use the scaling all the same: `--cfg-options model.fitted_to=None`'
+        )
 
 
 def _parse(scaling: Mapping[str, Any], channels: int) -> Scaling:

@@ -8,11 +8,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
+from mmseg.apis import init_model
 
 from mmseg_jml.__main__ import main
 from mmseg_jml.cli.calibrate import calibrated_config, overlap_remark, run_calibration
 from mmseg_jml.cli.launch import run_test
+from mmseg_jml.cli.loading import load_model
 from mmseg_jml.cli.scaling_fit import fit, prepare
+from mmseg_jml.files import sha256_of
 from mmseg_jml.functional import fit_temperature
 from tests.tools.models import BINARY, TINY, write_checkpoint, write_config
 
@@ -146,8 +149,6 @@ def test_changed_predictions_are_counted(fitted):
 @torch.no_grad()
 def predictions(config, checkpoint):
     """What the model makes of each val picture."""
-    from mmseg.apis import init_model
-
     cfg = Config.fromfile(config)
     model = init_model(cfg, str(checkpoint), device='cpu')
     batches = Runner.build_dataloader(cfg.val_dataloader)
@@ -155,8 +156,6 @@ def predictions(config, checkpoint):
 
 
 def test_the_temperature_is_that_of_all_pixels_where_all_are_drawn(fitted):
-    from mmseg.apis import init_model
-
     cfg = Config.fromfile(fitted / 'config.py')
     model = init_model(cfg, str(fitted / 'a.pth'), device='cpu')
     logits, labels = [], []
@@ -202,13 +201,12 @@ def test_options_of_the_command_line_are_kept_in_the_written_config(case):
     cfg.merge_from_dict(options)
     folder = case / 'far' / 'away'
     folder.mkdir(parents=True)
-    text = calibrated_config(config, cfg, options, {'temperature': 2.0}, folder)
+    applied = {'scaling': {'temperature': 2.0}, 'fitted_to': 'a'}
+    text = calibrated_config(config, cfg, options, applied, folder)
     (folder / 'new.py').write_text(text)
     written = Config.fromfile(folder / 'new.py').to_dict()
     expected = cfg.to_dict()
-    expected['model'].update(
-        type='CalibratedEncoderDecoder', scaling={'temperature': 2.0}
-    )
+    expected['model'].update(type='CalibratedEncoderDecoder', **applied)
     assert written == expected
 
 
@@ -220,7 +218,7 @@ def test_the_package_is_imported_beside_the_configs_own_imports(case):
         ({'imports': ['json', 'mmseg_jml']}, ['json', 'mmseg_jml']),
     ):
         cfg.custom_imports = given
-        text = calibrated_config(case / 'c.py', cfg, {}, {'temperature': 1.0}, case)
+        text = calibrated_config(case / 'c.py', cfg, {}, {'fitted_to': 'a'}, case)
         imports = Config.fromstring(text.split('\n', 1)[1], '.py').custom_imports
         assert imports['imports'] == expected
 
@@ -258,6 +256,60 @@ def test_nothing_is_written_when_there_is_no_temperature(case):
     with pytest.raises(SystemExit, match='the logits tell nothing'):
         calibrate(case, '--out', 'out')
     assert not (case / 'out').exists()
+
+
+def test_another_checkpoints_calibration_is_neither_overwritten_nor_mixed(case):
+    (case / 'other').mkdir()
+    write_checkpoint(case / 'other' / 'a.pth', case / 'config.py', gain=2, steps=40)
+    for folder in ('.', 'other'):
+        assert run_calibration(['config.py', f'{folder}/a.pth']) == 0
+    reports = sorted((case / 'work_dirs' / 'config' / 'calibrated').iterdir())
+    assert [path.name for path in reports] == [f'{case.name}-a-val', 'other-a-val']
+    first, second = (json.loads((r / 'made_by.json').read_text()) for r in reports)
+    assert first['checkpoint'] == sha256_of(case / 'a.pth')
+    assert second['checkpoint'] == sha256_of(case / 'other' / 'a.pth')
+    assert first['config'] == second['config']
+    assert first['checkpoint'][:16] in (reports[0] / 'report.md').read_text()
+    with pytest.raises(SystemExit, match='made with another checkpoint'):
+        run_calibration(['config.py', 'other/a.pth', '--out', str(reports[0])])
+    with pytest.raises(SystemExit, match='made with another seed'):
+        calibrate(case, '--seed', '1', '--out', str(reports[0]))
+
+
+def test_a_calibration_can_be_made_again(case):
+    for _ in range(2):
+        assert calibrate(case, '--out', 'out') == 0
+
+
+def test_a_temperature_is_refused_with_other_weights_unless_it_is_wanted(case):
+    assert calibrate(case, '--out', 'out') == 0
+    write_checkpoint(case / 'b.pth', case / 'config.py', gain=2, steps=40)
+    cfg = Config.fromfile('out/config_temperature.py')
+    load_model(cfg, 'a.pth')
+    with pytest.raises(ValueError, match='was fitted to other weights'):
+        load_model(cfg, 'b.pth')
+    with pytest.raises(ValueError, match='was fitted to other weights'):
+        init_model(cfg, 'b.pth', device='cpu')  # MMSegmentation's own way
+    cfg.model.fitted_to = None
+    load_model(cfg, 'b.pth')
+
+
+def test_a_checkpoint_without_its_optimizer_is_still_the_same_weights(case):
+    assert calibrate(case, '--out', 'out') == 0
+    state = CheckpointLoader.load_checkpoint('a.pth', 'cpu')['state_dict']
+    torch.save({f'module.{key}': value for key, value in state.items()}, 'b.pth')
+    load_model(Config.fromfile('out/config_temperature.py'), 'b.pth')
+
+
+def test_a_test_in_the_folder_of_a_training_leaves_its_config(case):
+    (case / 'run').mkdir()
+    (case / 'run' / 'config.py').write_text('of_the_training = True')
+    scores_of_test('config.py', 'a.pth', case / 'run')
+    assert (case / 'run' / 'config.py').read_text() == 'of_the_training = True'
+    (written,) = (case / 'run').glob('2*/config.py')
+    tested = Config.fromfile(written)
+    assert tested.load_from == 'a.pth'
+    assert tested.checkpoint_sha256 == sha256_of('a.pth')
 
 
 def test_val_pictures_that_are_test_pictures_are_counted(case):

@@ -17,8 +17,8 @@ from mmseg_jml.visualization import write_bin_tables
 CLASSES, PALETTE = ['ground', 'cat'], [[60, 60, 60], [230, 159, 0]]
 
 
-def write_bins(path, correct, pixels=('all', 'boundary')):
-    table = bin_table(torch.full((4,), 0.9), torch.arange(4) < correct)
+def write_bins(path, correct, pixels=('all', 'boundary'), number=4):
+    table = bin_table(torch.full((number,), 0.9), torch.arange(number) < correct)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bin_tables(path, dict.fromkeys(pixels, table))
     return path
@@ -93,6 +93,23 @@ def test_bins_in_a_linked_folder_are_found(runs):
     (runs / 'linked').mkdir()
     (runs / 'linked/run').symlink_to(runs / 'disk')
     assert bins_file(runs / 'linked').resolve() == new
+
+
+@pytest.mark.parametrize('flags', [('CE=ce', 'VAL=val'), ('CE=ce', 'VAL=val.csv')])
+def test_runs_of_other_images_are_not_drawn_side_by_side(flags, runs, drawn):
+    write_bins(runs / 'val/calibration/val_iter_9_bins.csv', 3)
+    write_bins(runs / 'val.csv', 3, number=8)
+    with pytest.raises(SystemExit, match='not measured on the same images'):
+        run_plot(['reliability', *flags])
+    assert run_plot(['reliability', *flags, '--mixed']) == 0
+
+
+def test_of_a_work_dir_with_both_splits_one_has_to_be_chosen(runs, drawn):
+    write_bins(runs / 'ce/calibration/val_iter_9_bins.csv', 3)
+    with pytest.raises(SystemExit, match='say `--split val` or `--split test`'):
+        run_plot(['reliability', 'CE=ce', 'JML=jml'])
+    assert run_plot(['reliability', 'CE=ce', 'JML=jml', '--split', 'test']) == 0
+    assert bins_file(runs / 'ce', 'val').name == 'val_iter_9_bins.csv'
 
 
 def test_maps_show_the_picture_and_each_runs_prediction_and_confidence(runs, drawn):

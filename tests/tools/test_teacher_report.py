@@ -102,9 +102,10 @@ def test_softness_is_that_of_the_predicted_probabilities(teacher):
 def test_a_lower_threshold_makes_more_classes_active(teacher, tmp_path):
     shares = []
     for threshold in ('0', '0.999999'):
-        flags = ('--split', 'test', '--threshold', threshold, '--out', str(tmp_path))
+        out = tmp_path / threshold
+        flags = ('--split', 'test', '--threshold', threshold, '--out', str(out))
         report(teacher, *flags)
-        shares.append(float(rows(tmp_path / 'report.csv')[0]['active']))
+        shares.append(float(rows(out / 'report.csv')[0]['active']))
     assert shares[0] == 100
     assert shares[1] < 100
 
@@ -116,10 +117,16 @@ def test_the_report_shows_the_figures_and_what_they_mean(teacher):
     assert 'largest probability in an image is past 0.01' in text
 
 
+def test_a_report_on_another_split_is_not_put_in_its_place(teacher):
+    with pytest.raises(SystemExit, match='made with another config and split'):
+        report(teacher, '--split', 'val', '--out', str(teacher / 'out'))
+
+
 def test_it_is_a_command_and_writes_beside_the_runs(teacher, monkeypatch, capsys):
     monkeypatch.chdir(teacher)
     assert main(['teacher-report', 'config.py', 'a.pth']) == 0
-    assert (teacher / 'work_dirs' / 'config' / 'teacher' / 'report.md').is_file()
+    folder = teacher / 'work_dirs' / 'config' / 'teacher' / f'{teacher.name}-a-val'
+    assert 'the checkpoint `a.pth` (SHA-256 ' in (folder / 'report.md').read_text()
     assert 'val split' in capsys.readouterr().out
 
 
