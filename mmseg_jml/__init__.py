@@ -7,7 +7,6 @@ not import MMSegmentation. Where it is not installed, any other registered name 
 an ImportError that says how to install it.
 """
 
-import functools
 import sys
 from importlib import import_module
 from importlib.abc import MetaPathFinder
@@ -63,37 +62,62 @@ REGISTERED: dict[str, tuple[str, ...]] = {
 }
 
 
-@functools.cache
+_began: set[str] = set()
+
+
 def register() -> None:
     """Register every name of `REGISTERED` with MMSegmentation, where it is installed.
 
     An error of our own modules is raised as it is; a missing or broken MMSegmentation
     is not an error here but where a name is asked for that needs it.
     """
-    if mmseg_failure() is None:
-        for package in REGISTERED:
-            import_module(f'mmseg_jml.{package}')
-        import_module('mmseg_jml.registry').MODELS.hand_over()
+    if _began:
+        return
+    _began.add('register')  # what it imports calls it again
+    try:
+        if mmseg_failure() is None:
+            for package in REGISTERED:
+                import_module(f'mmseg_jml.{package}')
+            import_module('mmseg_jml.registry').MODELS.hand_over()
+    except BaseException:
+        _began.clear()
+        raise
 
 
 class _AfterMMSeg(MetaPathFinder):
-    """Calls `register` as soon as somebody has imported MMSegmentation's registry."""
+    """Calls `register` as soon as somebody has imported MMSegmentation's registry.
+
+    Its packages import the registry: where `mmseg.datasets` or `mmseg.models` is
+    imported first, `register`, which needs both, waits until that one is complete.
+    """
+
+    def __init__(self) -> None:
+        self.looking = False
+        self.unfinished = 0  # packages of mmseg that are being imported
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> ModuleSpec | None:
-        """Find `mmseg.registry` as the other finders do; `register` follows it."""
-        if fullname != 'mmseg.registry':
+        """Find a package of mmseg as the other finders do; `register` follows it."""
+        if self.looking or fullname.rpartition('.')[0] != 'mmseg':
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self.looking = True  # the next line asks this finder, too
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self.looking = False
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def execute_and_register(module: ModuleType) -> None:
-            execute(module)
-            register()
+            self.unfinished += 1
+            try:
+                execute(module)
+            finally:
+                self.unfinished -= 1
+            if not self.unfinished and 'mmseg.registry' in sys.modules:
+                register()
 
         spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec

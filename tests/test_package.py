@@ -182,3 +182,14 @@ def test_an_import_error_of_our_own_is_not_swallowed(tmp_path):
     done = run_python('-c', code, cwd=tmp_path)
     last = done.stderr.splitlines()[-1]
     assert last.startswith('ModuleNotFoundError: import of mmseg_jml.losses.jaccard')
+
+
+@pytest.mark.parametrize('first', ['mmseg.apis', 'mmseg.datasets'])
+def test_any_package_of_mmseg_may_be_imported_behind_ours(first, tmp_path):
+    code = (
+        f'import mmseg_jml, {first}\n'
+        'from mmseg.registry import MODELS\n'
+        "assert MODELS.get('JaccardMetricLoss') and MODELS.get('SemiEncoderDecoder')"
+    )
+    done = run_python('-c', code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
