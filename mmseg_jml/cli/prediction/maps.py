@@ -15,6 +15,7 @@ from ...functional.uncertainty import class_probs, confidence_map, entropy_map
 from .tiles import Tiling, blended
 
 STRIP = 1 << 22  # scores that are worked on at once
+SURE = 1e-9  # a probability of 0 or 1 has no finite logit
 
 
 class Maps(NamedTuple):
@@ -49,11 +50,13 @@ def predict(model: Any, sample: dict[str, Any], tiling: Tiling | None = None) ->
             scores = _scores(model, sample, sample['inputs'])
             return _collect(resized(scores, size, align_corners), size, model)
         strips = blended(
-            functools.partial(_scores, model, sample), sample['inputs'], tiling
+            functools.partial(_logits, model, sample), sample['inputs'], tiling
         )
         if tuple(sample['inputs'].shape[-2:]) != size:
-            scores = torch.cat(list(strips), dim=1)
-            strips = resized(scores, size, align_corners)
+            logits = torch.cat(list(strips), dim=1)
+            strips = resized(logits, size, align_corners)
+        if getattr(model, 'out_channels', None) == 1:
+            strips = (strip.sigmoid() for strip in strips)
         return _collect(strips, size, model)
 
 
@@ -72,6 +75,12 @@ def _scores(model: Any, sample: dict[str, Any], inputs: Tensor) -> Tensor:
     batch = {key: [value] for key, value in sample.items()}
     (output,) = model.test_step({**batch, 'inputs': [inputs], 'data_samples': [data]})
     return output.seg_logits.data
+
+
+def _logits(model: Any, sample: dict[str, Any], tile: Tensor) -> Tensor:
+    """Logits (C,h,w) of a tile, also those of one channel, to be blended."""
+    scores = _scores(model, sample, tile)
+    return scores.double().logit(eps=SURE) if len(scores) == 1 else scores
 
 
 def resized(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,6 @@ from .georeference import write_geotiffs
 from .maps import Maps
 from .overlay import overlay
 
-FORMATS = ('png', 'npz', 'tif')
 MAPS = ('prediction', 'confidence', 'entropy')
 SIXTEEN_BITS = 65535
 
@@ -23,7 +22,7 @@ class Output(NamedTuple):
     """What is written for each image, and where."""
 
     folder: Path
-    format: str  # one of FORMATS
+    format: Literal['png', 'npz', 'tif']
     overlay: bool = False
 
     def maps(self, name: Path) -> list[Path]:

@@ -72,7 +72,8 @@ def test_tiles_of_a_pointwise_model_give_the_whole_prediction(
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('own_size', [(80, 61), (20, 100)])
 @pytest.mark.parametrize(
-    ('channels', 'tiling'), [(1, None), (5, None), (5, Tiling(16, 5))]
+    ('channels', 'tiling'),
+    [(1, None), (1, Tiling(16, 5)), (5, None), (5, Tiling(16, 5))],
 )
 def test_a_resized_image_is_predicted_at_its_own_size(
     channels, tiling, own_size, align_corners, monkeypatch
