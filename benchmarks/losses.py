@@ -4,7 +4,7 @@
 
 Prints Markdown tables, time as ratios to F.cross_entropy and memory in units of the
 logits, and writes all figures as JSON.
-`--shape N,C,H,W` in place of the four shapes measures yours.
+`--shape N,C,H,W` measures a shape of yours in place of those of `SHAPES`.
 """
 
 import argparse
@@ -31,6 +31,9 @@ SHAPES = {
     'VOC': (2, 21, 512, 512),
     'Land': (2, 7, 512, 512),
     'ADE20K': (2, 150, 512, 512),
+    # Many small images, where the number of steps counts more than the pixels.
+    'patches': (256, 3, 32, 32),
+    'thumbnails': (64, 2, 16, 16),
 }
 
 
@@ -98,7 +101,8 @@ def time_table(results: dict[str, dict[str, dict]]) -> str:
         if 'error' in row:
             return 'fails'
         if row['ratio'] == 1:
-            return f'1 ({row["seconds"] * 1e3:.0f} ms)'
+            milliseconds = row['seconds'] * 1e3
+            return f'1 ({milliseconds:.{0 if milliseconds >= 1 else 2}f} ms)'
         spread_ratio = row['iqr'] / row['seconds'] * row['ratio']
         return f'{row["ratio"]:.2f} [{spread_ratio:.2f}]'
 
@@ -135,7 +139,7 @@ def main() -> None:
     parser.add_argument('--allocator', choices=('warm', 'default'), default='default')
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--seconds', type=float, default=15.0, help='most time a loss')
-    parser.add_argument('--shape', help='N,C,H,W in place of the four shapes')
+    parser.add_argument('--shape', help='N,C,H,W in place of SHAPES')
     parser.add_argument('--only', help='names with one of these words, by commas')
     parser.add_argument('--out', type=Path, help='a JSON file')
     args = parser.parse_args()

@@ -110,7 +110,7 @@ def page() -> str:
     gpu = '' if told['cuda'] else NO_GPU
     missing = [f'- `{name}`: {why}' for name, why in default['missing'].items()]
     return TEXT.format(
-        shapes=', '.join(f'{name} {shape}' for name, shape in SHAPES.items()),
+        shapes=', '.join(f'{name} {SHAPES[name]}' for name in warm['results']),
         machine=f'{device}, torch {told["torch"]}, {told["date"]}',
         warm_time=time_table(warm['results']),
         default_time=time_table(default['results']),

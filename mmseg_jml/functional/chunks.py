@@ -1,8 +1,9 @@
 """The chunk of pixels that one step of a pass works on: its numbers fit the cache.
 
-A chunk is (C,L), L pixels of one image. Softmax keeps its exponentials unnormalised, as
-x with p = x / norm: the products with vectors over pixels, which the sums are, take the
-norm into the vector and save a pass.
+A chunk is (C,G,L): L pixels of each of G images, a part of one large image or all of
+several small ones. Its sums are those of each image, (C,G). Softmax keeps its
+exponentials unnormalised, as x with p = x / norm: the products with vectors over
+pixels, which the sums are, take the norm into the vector and save a pass.
 """
 
 import math
@@ -16,7 +17,7 @@ Activation = Literal['softmax', 'sigmoid', 'identity']
 
 
 class Pixels(NamedTuple):
-    """How much each pixel of a chunk counts, and its labels: (L,) each."""
+    """How much each pixel of a chunk counts, and its labels: (G,L) each."""
 
     weight: Tensor  # w >= 0
     used: Tensor  # 1 where w > 0, else 0; the same tensor where w is 0 or 1
@@ -28,21 +29,22 @@ class Pixels(NamedTuple):
         return self.used is self.weight
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of values with the weight's factor: a scalar.
+        """The sum over each image of (G,L) or (C,G,L) with the weight's factor: (G,).
 
         Zeros and ones are summed up without a loss of digits; other weights may differ
         by more than the 2**24 that float32 counts to.
         """
-        return values.sum() if self.binary else values.sum(dtype=torch.float64)
+        dtype = values.dtype if self.binary else torch.float64
+        return values.sum((0, -1) if values.ndim == 3 else -1, dtype=dtype)
 
 
 class Chunk:
     """Activated logits of one chunk.
 
     Args:
-        logits: (C,L), at least float32, already divided by the temperature.
+        logits: (C,G,L), at least float32, already divided by the temperature.
         activation: what makes probabilities of them.
-        out: (C,L), where the exponentials of softmax go.
+        out: (C,G,L), where the exponentials of softmax go.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Chunk:
 
     @cached_property
     def scale(self) -> Tensor | None:
-        """What makes probabilities of x: (L,), or None where x is normalised."""
+        """What makes probabilities of x: (G,L), or None where x is normalised."""
         return None if self.norm is None else self.norm.reciprocal()
 
     @cached_property
@@ -87,20 +89,20 @@ class Chunk:
         return self.norm.log()
 
     def shifted(self, values: Tensor) -> Tensor:
-        """Logits (L,) or (C,L) as log p + log_norm."""
+        """Logits (G,L) or (C,G,L) as log p + log_norm."""
         return values if self.shift is None else values - self.shift
 
     def normalised(self, values: Tensor) -> Tensor:
-        """Exponentials (L,) or (C,L) as probabilities."""
+        """Exponentials (G,L) or (C,G,L) as probabilities."""
         return values if self.scale is None else values * self.scale
 
     @cached_property
     def probs(self) -> Tensor:
-        """The probabilities (C,L)."""
+        """The probabilities (C,G,L)."""
         return self.normalised(self.x)
 
     def times(self, weight: Tensor) -> Tensor:
-        """Sum_l p_cl weight_l: (C,)."""
+        """Sum_l p_cgl weight_gl: (C,G)."""
         return weighted_sums(self.x, self.normalised(weight))
 
 
@@ -127,15 +129,19 @@ def _exponentials(
     """exp(logits - shift), its sum over the classes, and the shift.
 
     On the CPU, where a look at the data costs no synchronisation, nothing is subtracted
-    unless the sums come near the ends of the type.
+    from an image unless its sums come near the ends of the type.
     """
+    shift = None
     if on_cpu(logits) and logits.numel():
         x = torch.mul(logits, _LOG2_E, out=out).exp2_()
         norm = x.sum(0)
         low, high = norm.aminmax()
         if low.item() > 1e-15 and high.item() < 1e30:  # False where it is NaN
             return x, norm, None
-    shift = logits.amax(0)
+        low, high = norm.aminmax(dim=1, keepdim=True)
+        shift = logits.amax(0).masked_fill((low > 1e-15) & (high < 1e30), 0)
+    if shift is None:
+        shift = logits.amax(0)
     x = torch.sub(logits, shift, out=out)
     # Of exp the CPU has a slow version, four times exp2, on some processors.
     x = x.mul_(_LOG2_E).exp2_() if on_cpu(x) else x.exp_()
@@ -143,36 +149,46 @@ def _exponentials(
 
 
 def over_classes(values: Tensor, factor: Tensor) -> Tensor:
-    """Sum_c factor_c values_cl of (C,L) and (C,): (L,)."""
-    if on_cpu(values):
-        return factor @ values
-    return (values * factor.unsqueeze(1)).sum(0)
+    """Sum_c factor_cg values_cgl of (C,G,L) and (C,G) or (C,1): (G,L)."""
+    if on_cpu(values) and values.shape[1] == 1:
+        return (factor.squeeze(1) @ values.squeeze(1)).unsqueeze(0)
+    return (values * factor.unsqueeze(-1)).sum(0)
 
 
 def weighted_sums(values: Tensor, weight: Tensor) -> Tensor:
-    """Sum_l values_cl weight_l of (C,L) and (L,): (C,).
+    """Sum_l values_cgl weight_gl of (C,G,L) and (G,L): (C,G).
 
     A sum of products: a matrix product of float32 adds one by one and loses digits.
     """
-    return (values * weight).sum(1)
+    return (values * weight).sum(-1)
+
+
+def of_label(values: Tensor, label: Tensor) -> Tensor:
+    """Of values (C,G) or (C,1) those of the label (G,L) at each pixel: (G,L)."""
+    if values.shape[1] == 1:
+        return values.squeeze(1).index_select(0, label.flatten()).view_as(label)
+    return values.T.gather(1, label)
 
 
 def sum_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:
-    """Sum values (L,) of equal label (L,): float64 (C,)."""
+    """Sum values (G,L) of equal label (G,L) over each image: float64 (C,G)."""
     if on_cpu(values):
         # In float64: one by one, sums of float32 would stop at 2**24. In rows, which
         # the CPU's threads share.
-        rows = 8 if len(label) % 8 == 0 else 1
+        images, pixels = label.shape
+        parts = 8 if pixels % 8 == 0 and pixels >= 2**12 else 1
+        rows = images * parts
         totals = torch.zeros(rows, num_classes, dtype=torch.float64)
         totals.scatter_add_(1, label.view(rows, -1), values.double().view(rows, -1))
-        return totals.sum(0)
-    classes = torch.arange(num_classes, device=label.device).unsqueeze(1)
-    return torch.where(label == classes, values, 0).sum(1, dtype=torch.float64)
+        return totals.view(images, parts, num_classes).sum(1).T
+    classes = torch.arange(num_classes, device=label.device).view(-1, 1, 1)
+    return torch.where(label == classes, values, 0).sum(-1, dtype=torch.float64)
 
 
 def max_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:
-    """The largest of values (L,) >= 0 of equal label (L,), 0 if there is none: (C,)."""
-    return values.new_zeros(num_classes).scatter_reduce_(0, label, values, 'amax')
+    """The largest of values (G,L) >= 0 of equal label (G,L), 0 if none: (C,G)."""
+    largest = values.new_zeros(len(values), num_classes)
+    return largest.scatter_reduce_(1, label, values, 'amax').T
 
 
 def step(probs: Tensor, target: Tensor) -> Tensor:

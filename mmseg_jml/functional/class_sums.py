@@ -8,7 +8,6 @@ smoothed label and no probability map is kept: of the size of the logits there i
 the gradient, whose memory holds the exponentials between the two passes.
 """
 
-import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from .chunks import Activation, Chunk, weighted_sums
 from .gradients import elementwise_gradient, softmax_gradient
-from .passes import Pass
+from .passes import Pass, of_chunk
 from .targets import Target
 
 # Per target: what is differentiated, what is added up, what is a largest value.
@@ -102,14 +101,15 @@ class _ClassSums(torch.autograd.Function):
         ctx.save_for_backward(logits, *pass_.tensors())
         buffer = torch.empty_like(logits) if pass_.keep else None
         ctx.buffer = buffer
-        images = [_Sums(pass_, image) for image in range(len(logits))]
-        parts = pass_.parts(logits)
+        groups = []
         with torch.autocast(logits.device.type, enabled=False):
-            for image, part in itertools.product(images, parts):
-                values = pass_.prepared(logits, image.image, part)
-                out = None if buffer is None else buffer[image.image, :, part]
-                image.add(part, Chunk(values, pass_.activation, out))
-        return _gathered(logits, images, len(pass_.targets))
+            for images, parts in pass_.groups(logits):
+                groups.append(_Sums(pass_, images))
+                for part in parts:
+                    values = pass_.prepared(logits, images, part)
+                    out = None if buffer is None else of_chunk(buffer, images, part)
+                    groups[-1].add(part, Chunk(values, pass_.activation, out))
+        return _gathered(logits, groups, len(pass_.targets))
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, None]:
@@ -127,15 +127,17 @@ class _ClassSums(torch.autograd.Function):
 
 
 def _gathered(
-    logits: Tensor, images: Sequence['_Sums'], num_targets: int
+    logits: Tensor, groups: Sequence['_Sums'], num_targets: int
 ) -> tuple[Any, ...]:
     """The sums (2,N,C), (T,2,N,C), (T,N), and by name what is not differentiated."""
     scalar = torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
     classes = scalar.new_zeros(logits.shape[:2])
-    shared = [image.shared for image in images]
-    targets = [[image.own[t] for image in images] for t in range(num_targets)]
+    shared = [group.shared for group in groups]
+    targets = [[group.own[t] for group in groups] for t in range(num_targets)]
 
     def each(name: str, like: Tensor) -> Tensor:
+        if not any(name in group for own in targets for group in own):
+            return like.expand(num_targets, *like.shape)
         return torch.stack([_total(name, own, like) for own in targets])
 
     counted = {name: each(name, classes) for name in (*ADDED, *LARGEST)}
@@ -151,11 +153,11 @@ def _gathered(
 
 
 class _Sums:
-    """What the forward pass gathers: of each image, the sums of its chunks."""
+    """What the forward pass gathers: of some images, the sums of their chunks."""
 
-    def __init__(self, pass_: Pass, image: int) -> None:
+    def __init__(self, pass_: Pass, images: slice) -> None:
         self.pass_ = pass_
-        self.image = image
+        self.images = images
         self.shared: dict[str, list[Tensor]] = defaultdict(list)
         self.own: list[dict[str, list[Tensor]]] = [
             defaultdict(list) for _ in pass_.targets
@@ -164,7 +166,7 @@ class _Sums:
     def add(self, part: slice, chunk: Chunk) -> None:
         """Add one chunk's sums."""
         pass_, needs = self.pass_, self.pass_.needs
-        pixels = pass_.pixels(self.image, part, chunk.x)
+        pixels = pass_.pixels(self.images, part, chunk.x)
         weight = pixels.weight
         total = pixels.total(weight)
         self.shared['pixels'].append(total)
@@ -174,12 +176,12 @@ class _Sums:
             squares = weighted_sums(chunk.probs.square(), weight)
             self.shared['probs_squared'].append(squares)
         if 'max_probs' in needs:
-            largest = (chunk.probs * pixels.used).amax(1)
+            largest = (chunk.probs * pixels.used).amax(-1)
             self.shared['max_probs'].append(largest)
         for index, (target, own) in enumerate(
             zip(pass_.targets, self.own, strict=True)
         ):
-            compared = pass_.compare(index, chunk, pixels, self.image, part)
+            compared = pass_.compare(index, chunk, pixels, self.images, part)
             if 'cross_entropy' in target.needs:  # first: others use its logarithms
                 own['cross_entropy'].append(compared.cross_entropy())
                 mass = compared.pixel_weight
@@ -192,16 +194,26 @@ class _Sums:
 
 
 def _total(
-    name: str, images: Sequence[dict[str, list[Tensor]]], like: Tensor
+    name: str, groups: Sequence[dict[str, list[Tensor]]], like: Tensor
 ) -> Tensor:
     """The sums (or largest values) of the chunks: float64 (N,...), 0 if not asked."""
     totals = []
-    for parts in images:
+    for parts in groups:
         if name not in parts:
             return like
-        stack = torch.stack(parts[name]).double()
-        totals.append(stack.amax(0) if name.startswith('max') else stack.sum(0))
-    return torch.stack(totals) if totals else like
+        totals.append(_over_parts(name, parts[name]))
+    if not totals:
+        return like
+    total = totals[0] if len(totals) == 1 else torch.cat(totals, -1)
+    return total.movedim(-1, 0)
+
+
+def _over_parts(name: str, parts: Sequence[Tensor]) -> Tensor:
+    """The sum (or largest value) of the chunks of some images, in float64."""
+    if len(parts) == 1:
+        return parts[0].double()
+    stack = torch.stack(list(parts)).double()
+    return stack.amax(0) if name.startswith('max') else stack.sum(0)
 
 
 def _backward(
@@ -214,27 +226,27 @@ def _backward(
 ) -> Tensor:
     """The gradient of the logits, given those of the sums."""
     grad = torch.empty_like(logits) if buffer is None else buffer
-    parts = pass_.parts(logits)
-    for image in range(len(logits)):
-        slopes = _Slopes(pass_, image, shared, own, cross_entropy)
+    for images, parts in pass_.groups(logits):
+        slopes = _Slopes(pass_, images, shared, own, cross_entropy)
         for part in parts:
+            place = of_chunk(grad, images, part)
             if buffer is None:
-                chunk = Chunk(pass_.prepared(logits, image, part), pass_.activation)
+                chunk = Chunk(pass_.prepared(logits, images, part), pass_.activation)
             else:
-                chunk = Chunk.from_exponentials(grad[image, :, part])
-            values = _chunk_gradient(pass_, slopes, chunk, image, part)
+                chunk = Chunk.from_exponentials(place)
+            values = _chunk_gradient(pass_, slopes, chunk, images, part)
             if buffer is None:
-                grad[image, :, part] = values
+                place.copy_(values)
     return grad
 
 
 class _Slopes:
-    """The gradients of one image's sums, in the type of the pass; None: not asked."""
+    """The gradients of some images' sums, in the type of the pass; None: not asked."""
 
     def __init__(
         self,
         pass_: Pass,
-        image: int,
+        images: slice,
         shared: Tensor | None,
         own: Tensor | None,
         cross_entropy: Tensor | None,
@@ -242,30 +254,31 @@ class _Slopes:
         def of(total: Tensor | None, asked: bool, *index: int) -> Tensor | None:
             if total is None or not asked:
                 return None
-            return (total[index] / pass_.temperature).to(pass_.dtype)
+            values = (total[index][images] / pass_.temperature).to(pass_.dtype)
+            return values.T if values.ndim == 2 else values.unsqueeze(1)
 
-        self.probs = of(shared, 'probs' in pass_.needs, 0, image)
-        self.probs_squared = of(shared, 'probs_squared' in pass_.needs, 1, image)
+        self.probs = of(shared, 'probs' in pass_.needs, 0)
+        self.probs_squared = of(shared, 'probs_squared' in pass_.needs, 1)
         self.targets = [
             (
-                of(own, 'minimum' in target.needs, index, 0, image),
-                of(own, 'product' in target.needs, index, 1, image),
-                of(cross_entropy, 'cross_entropy' in target.needs, index, image),
+                of(own, 'minimum' in target.needs, index, 0),
+                of(own, 'product' in target.needs, index, 1),
+                of(cross_entropy, 'cross_entropy' in target.needs, index),
             )
             for index, target in enumerate(pass_.targets)
         ]
 
 
 def _chunk_gradient(
-    pass_: Pass, slopes: _Slopes, chunk: Chunk, image: int, part: slice
+    pass_: Pass, slopes: _Slopes, chunk: Chunk, images: slice, part: slice
 ) -> Tensor:
-    pixels = pass_.pixels(image, part, chunk.x)
+    pixels = pass_.pixels(images, part, chunk.x)
     softmax = pass_.activation == 'softmax'
     if softmax and pass_.dense:
         chunk.normalise_(pixels.used)
     each: list[Any] = []
     for index, wanted in enumerate(slopes.targets):
-        compared = pass_.compare(index, chunk, pixels, image, part)
+        compared = pass_.compare(index, chunk, pixels, images, part)
         each.append(compared.backward(*wanted))
     given = (chunk, pixels, slopes.probs, slopes.probs_squared, each)
     if softmax:

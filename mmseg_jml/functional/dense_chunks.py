@@ -21,7 +21,7 @@ from .chunks import (
 def densify(
     label: Tensor, epsilon: Tensor | None, like: Tensor, *, sigmoid: bool
 ) -> Tensor:
-    """The target (C,L) of a chunk's label (L,), of the shape and type of `like`."""
+    """The target (C,G,L) of a chunk's label (G,L), of the shape and type of `like`."""
     if len(like) == 1:
         hard = (label == 1).unsqueeze(0).to(like)
     else:
@@ -36,9 +36,9 @@ class DenseChunk:
 
     Args:
         chunk: the prediction.
-        target: (C,L), 0 at the pixels that do not count.
+        target: (C,G,L), 0 at the pixels that do not count.
         pixels: how much each pixel counts.
-        class_weight: (C,) or None, of the cross-entropy.
+        class_weight: (C,1) or None, of the cross-entropy.
         activation: of the prediction.
     """
 
@@ -58,7 +58,7 @@ class DenseChunk:
         self.activation = activation
 
     def minimum(self) -> Tensor:
-        """Sum w min(p,y), float64 (C,) as all the sums."""
+        """Sum w min(p,y), float64 (C,G) as all the sums."""
         return weighted_sums(torch.minimum(self.chunk.probs, self.values), self.weight)
 
     def product(self) -> Tensor:
@@ -74,12 +74,12 @@ class DenseChunk:
         return weighted_sums(self.values.square(), self.weight)
 
     def max_target(self) -> Tensor:
-        """The largest y over the pixels of w > 0: (C,)."""
-        return self.values.amax(1)
+        """The largest y over the pixels of w > 0: (C,G)."""
+        return self.values.amax(-1)
 
     def max_sum(self) -> Tensor:
-        """The largest p + y over the pixels of w > 0: (C,)."""
-        return ((self.chunk.probs + self.values) * self.pixels.used).amax(1)
+        """The largest p + y over the pixels of w > 0: (C,G)."""
+        return ((self.chunk.probs + self.values) * self.pixels.used).amax(-1)
 
     def largest(self) -> Tensor:
         """How many pixels have their largest y here, the first class of a tie."""
@@ -88,7 +88,7 @@ class DenseChunk:
 
     @cached_property
     def pixel_weight(self) -> Tensor:
-        """w k of a pixel's cross-entropy (L,), with sigmoid of an element's (C,L)."""
+        """w k of a pixel's cross-entropy (G,L), with sigmoid an element's (C,G,L)."""
         if self.activation == 'sigmoid':
             return self.weight.expand_as(self.values)
         if self.class_weight is not None:
@@ -97,11 +97,11 @@ class DenseChunk:
 
     @cached_property
     def positive_weight(self) -> Tensor | None:
-        """Of sigmoid, what the term of the positive outcome is multiplied by: (C,1)."""
-        return None if self.class_weight is None else self.class_weight.unsqueeze(1)
+        """Of sigmoid, the factor of the positive outcome's term: (C,1,1)."""
+        return None if self.class_weight is None else self.class_weight.unsqueeze(-1)
 
     def cross_entropy(self) -> Tensor:
-        """Sum w k l, a scalar."""
+        """Sum w k l: (G,)."""
         logits = self.chunk.logits
         if self.activation == 'sigmoid':
             loss = F.binary_cross_entropy_with_logits(
@@ -121,7 +121,7 @@ class DenseChunk:
         product: Tensor | None,
         cross_entropy: Tensor | None,
     ) -> 'DenseGradient | SoftmaxGradient':
-        """The gradient, given those of the sums: (C,), (C,), ()."""
+        """The gradient, given those of the sums: (C,G), (C,G), (G,1)."""
         if self.activation == 'softmax':
             return SoftmaxGradient(self, minimum, product, cross_entropy)
         return DenseGradient(self, minimum, product, cross_entropy)
@@ -130,7 +130,7 @@ class DenseChunk:
 class DenseGradient:
     """What a target adds to the gradient where no class looks at another.
 
-    `slope` is G (C,L) or None, `cross_entropy` the factor w of p - y or None.
+    `slope` is G (C,G,L) or None, `cross_entropy` the factor w of p - y or None.
     """
 
     def __init__(
@@ -145,15 +145,15 @@ class DenseGradient:
         self.cross_entropy: Tensor | None = None
         if minimum is not None:
             self.slope = step(target.chunk.probs, target.values)
-            self.slope *= minimum.unsqueeze(1)
+            self.slope *= minimum.unsqueeze(-1)
         if product is not None:
-            linear = product.unsqueeze(1) * target.values
+            linear = product.unsqueeze(-1) * target.values
             self.slope = linear if self.slope is None else self.slope.add_(linear)
         if cross_entropy is not None:
             self.cross_entropy = cross_entropy * target.pixel_weight
 
     def pulled(self, probs: Tensor) -> Tensor:
-        """The gradient of the cross-entropy of a sigmoid (C,L)."""
+        """The gradient of the cross-entropy of a sigmoid (C,G,L)."""
         assert self.cross_entropy is not None
         values, positive = self.target.values, self.target.positive_weight
         if positive is None:
@@ -166,7 +166,7 @@ class SoftmaxGradient:
     """What a target adds to the gradient of a softmax (see `gradients`).
 
     min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target, `half`
-    (C,), joins that of the other sums of p, and the sign of y - p is the rest. `inner`
+    (C,G), joins that of the other sums of p, and the sign of y - p is the rest. `inner`
     is <p,G> of that rest, `pull` the factor of p, and `add_to` adds what is left.
     """
 
@@ -190,7 +190,7 @@ class SoftmaxGradient:
             self.signed = torch.sub(values, probs).sign_().mul_(probs)
             self.inner = over_classes(self.signed, self.half)
         if product is not None:
-            self.linear = (probs * values).mul_(product.unsqueeze(1))
+            self.linear = (probs * values).mul_(product.unsqueeze(-1))
             inner = self.linear.sum(0)
             self.inner = inner if self.inner is None else self.inner.add_(inner)
         if cross_entropy is not None:
@@ -198,13 +198,13 @@ class SoftmaxGradient:
             self.pull = self.factor * values.sum(0)
 
     def add_to(self, grad: Tensor) -> None:
-        """Add what differs between the classes of a pixel to grad (C,L)."""
+        """Add what differs between the classes of a pixel to grad (C,G,L)."""
         target = self.target
         for rest in (self.signed, self.linear):
             if rest is not None and not target.pixels.binary:
                 rest.mul_(target.weight)
         if self.signed is not None and self.half is not None:
-            grad.addcmul_(self.signed, self.half.unsqueeze(1))
+            grad.addcmul_(self.signed, self.half.unsqueeze(-1))
         if self.linear is not None:
             grad += self.linear
         if self.factor is not None:

@@ -6,7 +6,6 @@ computed in float32. Only `logits` is differentiated. Without any weight the res
 a zero on the graph.
 """
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -43,15 +42,16 @@ def entropy_sum(
     pass_ = Pass(logits, labels, weight, activation, temperature)
     logits = logits.detach().flatten(2)
     total = torch.zeros((), dtype=torch.float64, device=logits.device)
-    for image, part in itertools.product(range(len(logits)), pass_.parts(logits)):
-        values = pass_.prepared(logits, image, part)
-        pixels = pass_.pixels(image, part, values)
-        total += pixels.total(_entropy(values, activation) * pixels.weight)
+    for images, part in pass_.chunks(logits):
+        values = pass_.prepared(logits, images, part)
+        pixels = pass_.pixels(images, part, values)
+        entropy = _entropy(values, activation) * pixels.weight
+        total += pixels.total(entropy).sum(dtype=torch.float64)
     return total
 
 
 def _entropy(logits: Tensor, activation: Activation) -> Tensor:
-    """The entropy (L,) of a chunk of logits (C,L)."""
+    """The entropy (G,L) of a chunk of logits (C,G,L)."""
     if activation == 'sigmoid':
         probs = torch.sigmoid(logits)
         return F.binary_cross_entropy_with_logits(logits, probs, reduction='none').sum(

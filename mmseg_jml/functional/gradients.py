@@ -25,9 +25,9 @@ def softmax_gradient(
     square: Tensor | None,
     targets: Sequence[LabelGradient | SoftmaxGradient],
 ) -> Tensor:
-    """The gradient of the logits (C,L), written over the chunk's exponentials.
+    """The gradient of the logits (C,G,L), written over the chunk's exponentials.
 
-    `slope` and `square` (C,) are the gradients of sum w p and of sum w p^2, `targets`
+    `slope` and `square` (C,G) are the gradients of sum w p and of sum w p^2, `targets`
     those of what the targets say.
     """
     inner = pull = rest = None
@@ -36,7 +36,7 @@ def softmax_gradient(
     if slope is not None:
         inner = chunk.normalised(over_classes(chunk.x, slope))
     if square is not None:
-        rest = chunk.probs.square().mul_(2 * square.unsqueeze(1))
+        rest = chunk.probs.square().mul_(2 * square.unsqueeze(-1))
         inner = _plus(inner, rest.sum(0))
         rest *= pixels.weight
     for target in targets:
@@ -48,7 +48,7 @@ def softmax_gradient(
     common = chunk.normalised(common)
     factor = chunk.normalised(pixels.weight)
     if slope is not None:
-        common = torch.addcmul(common, slope.unsqueeze(1), factor)
+        common = torch.addcmul(common, slope.unsqueeze(-1), factor)
     grad = chunk.x.mul_(common)
     if rest is not None:
         grad += rest
@@ -72,12 +72,12 @@ def elementwise_gradient(
     *,
     sigmoid: bool,
 ) -> Tensor:
-    """The gradient of the logits (C,L) where no class looks at another."""
+    """The gradient of the logits (C,G,L) where no class looks at another."""
     total = torch.zeros_like(chunk.x)
     if slope is not None:
-        total += slope.unsqueeze(1)
+        total += slope.unsqueeze(-1)
     if square is not None:
-        total += 2 * square.unsqueeze(1) * chunk.x
+        total += 2 * square.unsqueeze(-1) * chunk.x
     for target in targets:
         if target.slope is not None:
             total += target.slope

@@ -14,6 +14,7 @@ from .chunks import (
     Chunk,
     Pixels,
     max_by_class,
+    of_label,
     on_cpu,
     step,
     sum_by_class,
@@ -25,9 +26,10 @@ class Smoothed:
     """The smoothed pixels of a chunk.
 
     Args:
-        epsilon: (L,) in [0,1], 0 at pixels that do not count.
+        epsilon: (G,L) in [0,1], 0 at pixels that do not count.
         num_classes: C.
-        columns: (K,) where epsilon > 0, if these few pixels are to be picked out.
+        columns: (K,) where epsilon > 0, if these few pixels of one image are to be
+            picked out.
     """
 
     def __init__(
@@ -38,12 +40,12 @@ class Smoothed:
         self.columns = columns
 
     def pick(self, values: Tensor) -> Tensor:
-        """The smoothed pixels of (L,) or (C,L)."""
+        """The smoothed pixels of (G,L) or (C,G,L)."""
         if self.columns is None:
             return values
-        if values.ndim == 1:
-            return values.index_select(0, self.columns)
-        return values.gather(1, self.columns.expand(len(values), -1))
+        if values.ndim == 2:
+            return values.index_select(1, self.columns)
+        return values.gather(2, self.columns.expand(len(values), 1, -1))
 
     @cached_property
     def picked_low(self) -> Tensor:
@@ -51,27 +53,28 @@ class Smoothed:
         return self.pick(self.low)
 
     def probs(self, chunk: Chunk) -> Tensor:
-        """The probabilities of the smoothed pixels (C,K)."""
+        """The probabilities of the smoothed pixels (C,G,K)."""
         if chunk.scale is None:
             return self.pick(chunk.x)
         return self.pick(chunk.x) * self.pick(chunk.scale)
 
     def add(self, total: Tensor, values: Tensor) -> Tensor:
-        """Add values of the smoothed pixels to (L,) or (C,L), in place."""
+        """Add values of the smoothed pixels to (G,L) or (C,G,L), in place."""
         if self.columns is None:
             return total.add_(values)
         return total.index_add_(-1, self.columns, values)
 
 
 def few_columns(epsilon: Tensor) -> Tensor | None:
-    """Where epsilon (L,) is not 0, if that is less than half of it: (K,).
+    """Where epsilon (1,L) is not 0, if that is less than half of it: (K,).
 
-    None on a GPU too, where counting would synchronise.
+    None of several images, whose pixels would be picked out apart, and on a GPU, where
+    counting would synchronise.
     """
-    if not on_cpu(epsilon):
+    if not on_cpu(epsilon) or len(epsilon) > 1:
         return None
-    columns = epsilon.nonzero().squeeze(1)
-    return columns if 2 * len(columns) < len(epsilon) else None
+    columns = epsilon[0].nonzero().squeeze(1)
+    return columns if 2 * len(columns) < epsilon.shape[1] else None
 
 
 class LabelChunk:
@@ -79,10 +82,10 @@ class LabelChunk:
 
     Args:
         chunk: the prediction.
-        label: (L,) in [0,C); any class where the weight is 0.
+        label: (G,L) in [0,C); any class where the weight is 0.
         pixels: how much each pixel counts.
         smoothed: its smoothed pixels, or None for a hard label.
-        class_weight: (C,) or None, of the cross-entropy.
+        class_weight: (C,1) or None, of the cross-entropy.
     """
 
     def __init__(
@@ -102,21 +105,21 @@ class LabelChunk:
         self.smoothed = smoothed
 
     def own(self, values: Tensor) -> Tensor:
-        """The label's own row of (C,L) at each pixel: (L,)."""
+        """The label's own row of (C,G,L) at each pixel: (G,L)."""
         return values.gather(0, self.label.unsqueeze(0)).squeeze(0)
 
     def by_class(self, values: Tensor) -> Tensor:
-        """The sum of (L,) over the pixels of each label: float64 (C,)."""
+        """The sum of (G,L) over the pixels of each label: float64 (C,G)."""
         return sum_by_class(values, self.label, self.num_classes)
 
     @cached_property
     def log_probs(self) -> Tensor:
-        """The logarithm of the label's own probability (L,)."""
+        """The logarithm of the label's own probability (G,L)."""
         return self.chunk.shifted(self.own(self.chunk.logits)) - self.chunk.log_norm
 
     @cached_property
     def probs(self) -> Tensor:
-        """The label's own probability (L,)."""
+        """The label's own probability (G,L)."""
         if 'log_probs' in self.__dict__:
             return self.log_probs.exp()
         return self.chunk.normalised(self.own(self.chunk.x))
@@ -129,7 +132,7 @@ class LabelChunk:
         )
 
     def minimum(self) -> Tensor:
-        """Sum w min(p,y), float64 (C,) as all the sums."""
+        """Sum w min(p,y), float64 (C,G) as all the sums."""
         soft = self.smoothed
         if soft is None:
             return self.by_class(self.probs * self.weight)
@@ -153,7 +156,7 @@ class LabelChunk:
         own = self.by_class(self.hard_weight)
         if self.smoothed is None:
             return own
-        return own + (self.smoothed.low * self.weight).sum(dtype=torch.float64)
+        return own + (self.smoothed.low * self.weight).sum(-1, dtype=torch.float64)
 
     def target(self) -> Tensor:
         """Sum w y."""
@@ -164,25 +167,25 @@ class LabelChunk:
         if self.smoothed is None:
             return self._mass
         low, high = self.smoothed.low, self.smoothed.low + self.smoothed.span
-        every = (low.square() * self.weight).sum(dtype=torch.float64)
+        every = (low.square() * self.weight).sum(-1, dtype=torch.float64)
         return self.by_class((high.square() - low.square()) * self.weight) + every
 
     def max_target(self) -> Tensor:
-        """The largest y over the pixels of w > 0: (C,)."""
+        """The largest y over the pixels of w > 0: (C,G)."""
         if self.smoothed is None:
             return (self._mass > 0).to(self.weight)
         high = (self.smoothed.low + self.smoothed.span) * self.pixels.used
         own = max_by_class(high, self.label, self.num_classes)
-        return torch.maximum(own, self.smoothed.low.amax())
+        return torch.maximum(own, self.smoothed.low.amax(-1))
 
     def max_sum(self) -> Tensor:
-        """The largest p + y over the pixels of w > 0: (C,)."""
+        """The largest p + y over the pixels of w > 0: (C,G)."""
         own, every, used = self.probs + 1, self.chunk.probs, self.pixels.used
         if self.smoothed is not None:
             own = self.probs + self.smoothed.low + self.smoothed.span
             every = every + self.smoothed.low
         largest = max_by_class(own * used, self.label, self.num_classes)
-        return torch.maximum(largest, (every * used).amax(1))
+        return torch.maximum(largest, (every * used).amax(-1))
 
     def largest(self) -> Tensor:
         """How many pixels have their largest y here, the first class of a tie."""
@@ -193,27 +196,27 @@ class LabelChunk:
 
     @cached_property
     def pixel_weight(self) -> Tensor:
-        """The weight w k of each pixel's cross-entropy (L,)."""
+        """The weight w k of each pixel's cross-entropy (G,L)."""
         if self.class_weight is None:
             return self.weight
-        own = self.class_weight.index_select(0, self.label)
+        own = of_label(self.class_weight, self.label)
         if self.smoothed is not None:
             every = self.smoothed.low * self.class_weight.sum()
             own = own * self.smoothed.span + every
         return own * self.weight
 
     def cross_entropy(self) -> Tensor:
-        """Sum w k l, a scalar."""
+        """Sum w k l: (G,)."""
         loss = self.log_probs * self.pixel_weight
         soft = self.smoothed
         if soft is None:
             return -self.pixels.total(loss)
         low = soft.low * self.pixel_weight
-        every = weighted_sums(soft.pick(self.chunk.logits), soft.pick(low)).sum()
+        every = weighted_sums(soft.pick(self.chunk.logits), soft.pick(low)).sum(0)
         norms = self.chunk.log_norm
         if self.chunk.shift is not None:
             norms = norms + self.chunk.shift
-        norms = (norms * low).sum(dtype=torch.float64)
+        norms = (norms * low).sum(-1, dtype=torch.float64)
         own = self.pixels.total(loss * soft.span)
         return self.num_classes * norms - every - own
 
@@ -223,7 +226,7 @@ class LabelChunk:
         product: Tensor | None,
         cross_entropy: Tensor | None,
     ) -> 'LabelGradient':
-        """The gradient, given those of the sums: (C,), (C,), ()."""
+        """The gradient, given those of the sums: (C,G), (C,G), (G,1)."""
         return LabelGradient(self, minimum, product, cross_entropy)
 
 
@@ -262,13 +265,13 @@ class LabelGradient:
             if soft is not None:
                 uniform = soft.pick(self.pull) * soft.picked_low
                 if every is None:
-                    every = (-uniform).expand(target.num_classes, -1)
+                    every = (-uniform).expand(target.num_classes, -1, -1)
                 else:
                     every.sub_(uniform)
         self.own, self.every = own, every
 
     def add_to(self, grad: Tensor) -> None:
-        """Add what differs between the classes of a pixel to grad (C,L)."""
+        """Add what differs between the classes of a pixel to grad (C,G,L)."""
         if self.own is not None:
             index = self.target.label.unsqueeze(0)
             grad.scatter_add_(0, index, self.own.unsqueeze(0))
@@ -279,11 +282,11 @@ class LabelGradient:
 def _own_slope(
     target: LabelChunk, minimum: Tensor | None, product: Tensor | None
 ) -> Tensor | None:
-    """G at the label, less what `_every_slope` gives all classes: (L,)."""
+    """G at the label, less what `_every_slope` gives all classes: (G,L)."""
     slope = None
     soft = target.smoothed
     if minimum is not None:
-        slope = minimum.index_select(0, target.label)
+        slope = of_label(minimum, target.label)
         if soft is not None:
             probs, low = soft.pick(target.probs), soft.picked_low
             kink = step(probs, low + soft.pick(soft.span)) - step(probs, low) - 1
@@ -291,7 +294,7 @@ def _own_slope(
             kink *= low > 0
             soft.add(slope, kink.mul_(soft.pick(slope)))
     if product is not None:
-        linear = product.index_select(0, target.label)
+        linear = of_label(product, target.label)
         if soft is not None:
             linear *= soft.span
         slope = linear if slope is None else slope.add_(linear)
@@ -301,7 +304,7 @@ def _own_slope(
 def _every_slope(
     target: LabelChunk, minimum: Tensor | None, product: Tensor | None
 ) -> Tensor | None:
-    """p G of all classes at the smoothed pixels: (C,K); None where there is none."""
+    """p G of all classes at the smoothed pixels: (C,G,K); None where there is none."""
     soft = target.smoothed
     if soft is None or (minimum is None and product is None):
         return None
@@ -309,7 +312,7 @@ def _every_slope(
     slope = torch.zeros_like(probs)
     if minimum is not None:
         # At low = 0 the step is 0 but for p = 0, which the factor p takes out.
-        slope = step(probs, soft.picked_low).mul_(minimum.unsqueeze(1))
+        slope = step(probs, soft.picked_low).mul_(minimum.unsqueeze(-1))
     if product is not None:
-        slope += product.unsqueeze(1) * soft.picked_low
+        slope += product.unsqueeze(-1) * soft.picked_low
     return slope.mul_(probs)
