@@ -86,8 +86,7 @@ def train(name: str, config: str, folder: Path, max_iters: int) -> None:
         print(f'{name} is already trained; delete {folder} to train it again.')
         return
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / config)]
-    command += ['--work-dir', str(folder), '--resume']
-    command += ['--cfg-options', f'train_cfg.max_iters={max_iters}']
+    command += ['--work-dir', str(folder), '--resume', '--max-iters', str(max_iters)]
     folder.mkdir(parents=True, exist_ok=True)
     print(f'Training {name}, {max_iters} iterations: {config}', flush=True)
     last = deque(maxlen=30)

@@ -34,7 +34,7 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
     MMLogger.get_current_instance().setLevel('WARNING')
     from ..experiments.plan.plan import read_plan
     from ..experiments.run.cells import runs
-    from ..experiments.run.runner import Runner, check, dry_run
+    from ..experiments.run.runner import Runner, check, dry_run, remarks
 
     with errors_as_sentence():
         plan = read_plan(args.plan)
@@ -46,6 +46,8 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
             return 0
         chosen = runs(plan, work_dir, args.only)
         check(chosen)
+        for remark in remarks(chosen):
+            print(f'warning: {remark}', file=sys.stderr)
         if args.dry_run:
             print(*dry_run(chosen, args.gpus_per_run), sep='\n')
             return 0

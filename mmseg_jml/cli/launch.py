@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ..config_options import ConfigOptions
 from ..files import UnreadableError, sha256_of
 from ..installation import require_mmseg
+from ..schedule import remark_on_length
 from .noise import without_noise
 from .parser import Parser
 
@@ -47,6 +48,9 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
 
     with errors_as_sentence():
         apply_train_options(cfg, args)
+        remark = remark_on_length(cfg) if _is_first_process() else None
+        if remark:
+            print(f'warning: {remark}', file=sys.stderr)
         if _is_first_process():
             check_save_best(cfg)
             check_loaders(cfg)
@@ -125,7 +129,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=ConfigOptions,
         metavar='KEY=VALUE',
-        help='change settings of the config, for example train_cfg.max_iters=100; '
+        help='change settings of the config, for example randomness.seed=1; '
         'put a value that has spaces in quotation marks',
     )
 
@@ -161,6 +165,14 @@ def _train_parser(prog: str | None) -> argparse.ArgumentParser:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from the latest checkpoint of the work dir, or from CHECKPOINT',
+    )
+    parser.add_argument(
+        '--max-iters',
+        type=int,
+        metavar='N',
+        help='train for N iterations: the schedule of the learning rate, validation, '
+        'checkpoints and the log are shortened or lengthened in proportion; '
+        '`--cfg-options` come after it',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (CUDA)')
     parser.add_argument(

@@ -9,6 +9,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from ..loss_fragment import use_loss
+from ..schedule import change_length
 from ..shipped import find_config
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def read_config(
     if getattr(args, 'loss', None):
         _check_parts(cfg, needs, path)
         use_loss(cfg, args.loss)
+    if getattr(args, 'max_iters', None) is not None:
+        change_length(cfg, args.max_iters)
     if args.cfg_options:
         _change(cfg, args.cfg_options)
     _check_parts(cfg, needs, path)

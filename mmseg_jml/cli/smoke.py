@@ -6,11 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from ..schedule import change_length
 from ..shipped import find_config, leaves
 
 STEPS = 2
 SMALL = {
-    'train_cfg.max_iters': STEPS,
     'train_cfg.val_interval': STEPS,
     'train_dataloader.batch_size': 2,
     'train_dataloader.dataset.length': 4,
@@ -38,6 +38,7 @@ def smoke_training() -> str:
     start = time.monotonic()
     leaf = next(leaf for leaf in leaves() if leaf.startswith('demo/') and 'jml' in leaf)
     cfg = Config.fromfile(find_config(leaf))
+    change_length(cfg, STEPS)
     cfg.merge_from_dict(SMALL)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder

@@ -23,6 +23,7 @@ OF_PLAN = {
     'seeds': list,
     'folds': list,
     'data_root': str,
+    'max_iters': int,
     'overrides': dict,
     'cells': dict,
     'base': (str, dict),
@@ -33,6 +34,7 @@ OF_CELL = {
     'config': str,
     'loss': str,
     'title': str,
+    'max_iters': int,
     'overrides': dict,
     'teacher': str,
     'teacher_seed': int,
@@ -61,6 +63,8 @@ class Cell:
         teacher_seed: the one seed of the teacher for all seeds; None is the same seed.
         seeds: None is the plan's.
         baseline: the cell that it is compared with; None leaves it to the plan.
+        max_iters: for how long to train, with a schedule in proportion; None is as long
+            as the config says.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Cell:
     starts: bool = False
     baseline: str | None = None
     seeds: tuple[int, ...] | None = None
+    max_iters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,7 @@ def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
             loss=cell.get('loss'),
             teacher_seed=cell.get('teacher_seed'),
             seeds=numbers_of(cell, 'seeds', None, f'{where}.'),
+            max_iters=_length(cell, f'{where}.max_iters', found.get('max_iters')),
         )
 
 
@@ -212,8 +218,19 @@ def _crossed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]
             name = f'{base}-{Path(loss).stem}'.removeprefix('-')
             require(bool(NAME.fullmatch(name)), 'losses', 'names for folders', name)
             yield Cell(
-                name=name, title=name, config=config, loss=loss, overrides=dict(shared)
+                name=name,
+                title=name,
+                config=config,
+                loss=loss,
+                overrides=dict(shared),
+                max_iters=_length(found, 'max_iters', None),
             )
+
+
+def _length(found: Mapping[str, Any], where: str, default: int | None) -> int | None:
+    number = found.get('max_iters', default)
+    require(number is None or number > 0, where, 'a whole number from 1', number)
+    return number
 
 
 def _sweep(sweep: Mapping[str, Any], cells: Sequence[Cell]) -> tuple[Sweep, list[Cell]]:

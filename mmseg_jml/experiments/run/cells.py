@@ -101,13 +101,16 @@ def _add(
 
 
 @functools.cache
-def _config(config: str, loss: str | None, fold: int | None) -> Any:
-    return settings.load(config, loss=loss, fold=fold)
+def _config(
+    config: str, loss: str | None, fold: int | None, max_iters: int | None
+) -> Any:
+    return settings.load(config, loss=loss, fold=fold, max_iters=max_iters)
 
 
 def _of_cell(run: Run) -> Any:
     """The config of a cell with its overrides: what all its seeds share."""
-    cfg = copy.deepcopy(_config(run.cell.config, run.cell.loss, run.fold))
+    cell = run.cell
+    cfg = copy.deepcopy(_config(cell.config, cell.loss, run.fold, cell.max_iters))
     settings.apply(cfg, run.cell.overrides)
     return cfg
 
@@ -175,8 +178,10 @@ def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
     found = latest_checkpoint(run.folder)
     # A file, as `--resume` alone would go on from the config's `load_from`.
     resume = [] if found is None else ['--resume', str(found)]
-    work_dir = ['--work-dir', str(run.folder), *resume]
-    return _command('train', run, [run.cell.config, *work_dir], cfg, gpus)
+    words = [run.cell.config, '--work-dir', str(run.folder), *resume]
+    if run.cell.max_iters is not None:
+        words += ['--max-iters', str(run.cell.max_iters)]
+    return _command('train', run, words, cfg, gpus)
 
 
 def to_test(run: Run, cfg: Any, gpus: int = 1) -> list[str]:

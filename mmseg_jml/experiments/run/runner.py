@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean
 
 from ...checkpoints import latest_checkpoint
+from ...schedule import remark_on_length
 from . import settings
 from .cells import (
     Run,
@@ -49,6 +50,12 @@ def check(runs: Sequence[Run]) -> None:
                 f'    {named}\nChoose another --work-dir for the changed plan, or '
                 'delete that folder'
             )
+
+
+def remarks(runs: Sequence[Run]) -> list[str]:
+    """What is odd about the length of some cells, a sentence each."""
+    found = {run.cell.name: remark_on_length(config(run)) for run in runs}
+    return [f'cell {name!r}: {remark}' for name, remark in found.items() if remark]
 
 
 def done_before(runs: Sequence[Run]) -> set[Path]:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from ...config_options import read_value
 from ...loss_fragment import use_loss
+from ...schedule import change_length
 from ...shipped import find_config
 
 FOLD = 'DEEPGLOBE_FOLD'  # what configs of folds read
@@ -25,12 +26,18 @@ OPTIONS_OF_WRITING = 'default_hooks.checkpoint.backend_args'
 UNSET = 'not set'
 
 
-def load(config: str, *, loss: str | None = None, fold: int | None = None) -> Config:
+def load(
+    config: str,
+    *,
+    loss: str | None = None,
+    fold: int | None = None,
+    max_iters: int | None = None,
+) -> Config:
     """The config that is to be changed by overrides.
 
     Raises:
         FileNotFoundError: there is no such config or loss.
-        ValueError: it cannot be read, or the loss does not fit it.
+        ValueError: it cannot be read, or the loss or the length does not fit it.
     """
     path = find_config(config)
     with _in_environment(environment(fold)):
@@ -42,6 +49,8 @@ def load(config: str, *, loss: str | None = None, fold: int | None = None) -> Co
             ) from error
     if loss is not None:
         use_loss(cfg, loss)
+    if max_iters is not None:
+        change_length(cfg, max_iters)
     return cfg
 
 
