@@ -70,10 +70,11 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
     cfg = _load(args, TESTING)
     from .loading import check_weights
     from .options import apply_test_options, require_file
-    from .preflight import prepare_launcher
+    from .preflight import check_evaluation, prepare_launcher
 
     with errors_as_sentence():
         require_file(args.checkpoint, '`checkpoint`')
+        check_evaluation(cfg, 'test')
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
         check_weights(cfg, args.checkpoint)  # before the runner makes the work dir

@@ -8,9 +8,13 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
-from ..datasets.check import check_dataset
+from ..datasets.check import check_dataset, leaf_datasets
+from ..datasets.listing import lacks_masks, listing_trouble
 from ..datasets.semi_sampler import check_loader
+from .options import metrics_of
 
+# Metrics that need masks.
+COMPARING = ('IoUMetric', 'CalibrationMetric', 'FineGrainedIoUMetric')
 NO_CHECK = '--no-check'
 OVERRIDE = f'(Add `{NO_CHECK}` to train all the same.)'
 
@@ -47,6 +51,30 @@ def check_data_sets(cfg: Config) -> None:
             continue
         except (OSError, ValueError) as error:
             raise ValueError(f'the dataset of `{key}`: {error}\n{OVERRIDE}') from error
+
+
+def check_evaluation(cfg: Config, split: str) -> None:
+    """Refuse images that are not there or have no masks, where metrics compare them.
+
+    Raises:
+        ValueError: there are such images; the message names the loader.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    kinds = [m.get('type') for m in metrics_of(cfg, split) if not m.get('format_only')]
+    key = f'{split}_dataloader'
+    try:
+        for leaf in leaf_datasets(cfg[key]['dataset']):
+            trouble = listing_trouble(leaf)
+            if not trouble and set(kinds) & set(COMPARING) and lacks_masks(leaf):
+                trouble = (
+                    'its images have no masks to compare predictions with. To predict '
+                    'images without masks: `python -m mmseg_jml predict CONFIG '
+                    'CHECKPOINT FOLDER`'
+                )
+            if trouble:
+                raise ValueError(f'the dataset of `{key}`: {trouble}')
+    except TypeError:  # a user's own kind, with other arguments: the runner tells
+        return
 
 
 def check_save_best(cfg: Config) -> None:

@@ -28,6 +28,7 @@ from ..functional.scaling import (
 )
 from .loading import load_model
 from .options import metrics_of
+from .preflight import check_evaluation
 
 BEFORE = 'before'
 MEASURES = {'ECE': ('all', 'ECE'), 'BECE': ('boundary', 'ECE'), 'NLL': ('all', 'NLL')}
@@ -100,12 +101,13 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
     """Build the model and the loader of `split`.
 
     Raises:
-        ValueError: The config has no such split.
+        ValueError: The config has no such split, or the split no images or masks.
         CheckpointError: The checkpoint does not fit.
     """
     loader = cfg.get(f'{split}_dataloader')
     if loader is None:
         raise ValueError(f'the config has no `{split}_dataloader`')
+    check_evaluation(cfg, split)
     model = load_model(cfg, checkpoint)
     metric: dict[str, Any] = {'type': 'CalibrationMetric'}
     for found in metrics_of(cfg, split):

@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 from .pairs import Problem, some
 
 SPLIT_LISTS = ('labelled.txt', 'unlabelled.txt')  # as tools/make_splits.py names them
+LOOKED_AT = 32  # images, to tell whether there are masks
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
@@ -31,7 +32,7 @@ def listing_trouble(leaf: BaseDataset) -> str:
             raise
         found = 0
     if found:
-        return ''
+        return list_mistake(leaf)
     folder = leaf.data_prefix.get('img_path') or leaf.data_root
     suffix = getattr(leaf, 'img_suffix', '')
     listed = f', as listed in {leaf.ann_file!r}' if leaf.ann_file else ''
@@ -39,6 +40,42 @@ def listing_trouble(leaf: BaseDataset) -> str:
     others = sorted({os.path.splitext(name)[1] for name in names})
     hint = f'; it holds {len(names)} images {some(others)}: set `img_suffix`'
     return f'no images *{suffix} in the folder {folder!r}{listed}{hint * bool(names)}'
+
+
+def list_mistake(leaf: BaseDataset) -> str:
+    """Say which line of its list a dataset reads as an image that is not there.
+
+    Empty where all images are there, whatever the list looks like.
+    """
+    suffix = getattr(leaf, 'img_suffix', '')
+    if not leaf.ann_file:
+        return ''
+    text = fileio.get_text(leaf.ann_file, backend_args=_backend_args(leaf))
+    found = _mistake(text, suffix)
+    if not found or not missing_images(leaf):
+        return ''
+    return f'the list {leaf.ann_file!r} is not read as it is meant: {found}'
+
+
+def _mistake(text: str, suffix: str) -> str:
+    if text.startswith('\ufeff'):
+        return (
+            'line 1 begins with a byte order mark, which becomes a part of the name: '
+            "save the list as UTF-8 without it (not as 'UTF-8 with BOM')"
+        )
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            return f'line {number} is blank: delete it'
+        if suffix and line.strip().lower().endswith(suffix.lower()):
+            return (
+                f'line {number} is {line.strip()!r}, and `img_suffix` adds {suffix!r} '
+                'once more: take the suffix out of every line'
+            )
+    return ''
+
+
+def _backend_args(leaf: BaseDataset) -> Any:
+    return getattr(leaf, 'backend_args', None)
 
 
 def list_hint(listed: str) -> str:
@@ -52,10 +89,20 @@ def missing_images(leaf: BaseDataset) -> list[str]:
     """The images that the list of a dataset names and that are not there."""
     if not leaf.ann_file:
         return []
-    backend_args = getattr(leaf, 'backend_args', None)
+    backend_args = _backend_args(leaf)
     infos = (leaf.get_data_info(index) for index in range(len(leaf)))
     paths = [info['img_path'] for info in infos if info.get('img_path')]
     return [path for path in paths if not fileio.exists(path, backend_args)]
+
+
+def lacks_masks(leaf: BaseDataset) -> bool:
+    """Whether none of the first images of a listed dataset has a mask."""
+    first = [leaf.get_data_info(index) for index in range(min(len(leaf), LOOKED_AT))]
+    paths = [info.get('seg_map_path') for info in first]
+    if not any('img_path' in info for info in first):
+        return False  # made up, as SyntheticShapesDataset's
+    there = (path and fileio.exists(path, _backend_args(leaf)) for path in paths)
+    return not any(there)
 
 
 def image_paths(leaf: BaseDataset) -> set[str]:
@@ -119,7 +166,7 @@ def _mask_ending(leaf: BaseDataset) -> str:
 
 
 def _files(leaf: BaseDataset, folder: str, suffix: str | None) -> list[str]:
-    backend_args = getattr(leaf, 'backend_args', None)
+    backend_args = _backend_args(leaf)
     if not fileio.isdir(folder, backend_args=backend_args):
         return []
     return list(

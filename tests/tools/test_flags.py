@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from mmengine.device import get_device
+from PIL import Image
 
 from mmseg_jml.cli.launch import prepare_mmseg, run_test, run_training
 from tests.processes import ROOT, environment, run_python
+from tests.tools.models import write_config
 
 TRAIN = ROOT / 'tools' / 'train.py'
 TEST = ROOT / 'tools' / 'test.py'
@@ -100,7 +102,7 @@ def cpu_only(monkeypatch, tmp_path):
         ([TINY, '--launcher', 'slurm'], 'env_cfg.dist_cfg.backend=gloo'),
         (
             [TINY, *OPTION, 'model.decode_head.num_classes=7'],
-            'the data set of `train_dataloader`: the model has 7 classes',
+            'the dataset of `train_dataloader`: the model has 7 classes',
         ),
     ],
 )
@@ -119,7 +121,7 @@ def test_train_needs_the_pictures(cpu_only, tmp_path):
     )
     with pytest.raises(SystemExit) as end:
         run_training([str(config)])
-    assert 'error: the data set of `val_dataloader`: ' in str(end.value)
+    assert 'error: the dataset of `val_dataloader`: ' in str(end.value)
     assert 'no/folder' in str(end.value)
 
 
@@ -142,6 +144,36 @@ def test_test_answers_bad_input_with_a_sentence(cpu_only, tmp_path, flags, sente
 def test_test_needs_its_checkpoint(cpu_only):
     with pytest.raises(SystemExit, match=r'`checkpoint`: no file'):
         run_test([str(TINY), 'no.pth'])
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Options of a test dataset whose images have no masks."""
+    Image.new('RGB', (48, 32)).save(tmp_path / 'a.jpg')
+    (tmp_path / 'a.pth').write_bytes(b'')
+    dataset = {
+        '_delete_': True,
+        'type': 'BaseSegDataset',
+        'data_root': str(tmp_path),
+        'data_prefix': {'img_path': '', 'seg_map_path': 'ann'},
+        'metainfo': {'classes': list('abcd')},
+        'pipeline': Config.fromfile(TINY).pipeline,
+    }
+    return write_config(tmp_path / 'config.py', {'test_dataloader.dataset': dataset})
+
+
+def test_images_without_masks_are_told_to_be_predicted(cpu_only, images):
+    with pytest.raises(SystemExit, match=r'error: .* `python -m mmseg_jml predict'):
+        run_test([str(images), 'a.pth'])
+    # Predictions alone need no masks; what is refused is the checkpoint.
+    with pytest.raises(SystemExit, match='checkpoint a'):
+        run_test([str(images), 'a.pth', *OPTION, 'test_evaluator.format_only=True'])
+
+
+def test_a_missing_folder_of_test_images_is_named(cpu_only, images):
+    option = 'test_dataloader.dataset.data_root=/no such folder'
+    with pytest.raises(SystemExit, match=r'`test_dataloader`: .*/no such folder'):
+        run_test([str(images), 'a.pth', *OPTION, option])
 
 
 def test_a_sentence_ends_the_process_with_status_1(tmp_path):
