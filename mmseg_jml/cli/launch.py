@@ -42,6 +42,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
     from .preflight import (
         check_data_sets,
         check_loaders,
+        check_loop,
         check_save_best,
         prepare_launcher,
     )
@@ -52,6 +53,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
         if remark:
             print(f'warning: {remark}', file=sys.stderr)
         if _is_first_process():
+            check_loop(cfg)
             check_save_best(cfg)
             check_loaders(cfg)
             if args.check:

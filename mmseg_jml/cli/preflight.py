@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -16,6 +17,7 @@ from .options import metrics_of
 # Metrics that need masks.
 COMPARING = ('IoUMetric', 'CalibrationMetric', 'FineGrainedIoUMetric')
 NO_CHECK = '--no-check'
+INFINITE = ('InfiniteSampler', 'SemiSupervisedSampler')
 OVERRIDE = f'(Add `{NO_CHECK}` to train all the same.)'
 
 
@@ -99,6 +101,25 @@ def check_save_best(cfg: Config) -> None:
             )
 
 
+def check_loop(cfg: Config) -> None:
+    """Refuse epochs of a sampler that never ends: nothing would ever be saved.
+
+    Raises:
+        ValueError: the loop counts epochs and the sampler is infinite.
+    """
+    train = cfg.get('train_cfg') or {}
+    kind = train.get('type', '')
+    by_epoch = train.get('by_epoch', kind == 'EpochBasedTrainLoop')
+    sampler = ((cfg.get('train_dataloader') or {}).get('sampler') or {}).get('type', '')
+    if by_epoch and str(sampler).split('.')[-1] in INFINITE:
+        raise ValueError(
+            f'`train_cfg` counts epochs, but the sampler {sampler!r} of '
+            '`train_dataloader` never ends, so the first epoch would never end either. '
+            "Use `train_cfg=dict(type='IterBasedTrainLoop', max_iters=..., "
+            "val_interval=...)`, or `sampler=dict(type='DefaultSampler', shuffle=True)`"
+        )
+
+
 def model_classes(cfg: Config) -> int | None:
     """Return the model's number of classes, None where the config does not tell."""
     heads = (cfg.get('model') or {}).get('decode_head') or {}
@@ -124,6 +145,7 @@ def prepare_launcher(cfg: Config) -> None:
             '`--launcher pytorch` is for processes that torchrun started: use '
             '`torchrun --nproc_per_node N -m mmseg_jml ...`, with N the number of GPUs'
         )
+    _share_repeated_backward(cfg)
     if get_device() != 'cpu':
         return
     dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
@@ -137,9 +159,36 @@ def prepare_launcher(cfg: Config) -> None:
     seconds = dist_cfg.get('timeout')
     timeout = None if seconds is None else timedelta(seconds=seconds)
     torch.distributed.init_process_group('gloo', timeout=timeout)
-    wrapper = cfg.get('model_wrapper_cfg') or {
+    wrapper = cfg.get('model_wrapper_cfg') or default_wrapper(cfg)
+    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+
+
+def default_wrapper(cfg: Config) -> dict[str, Any]:
+    """The config of the model wrapper that MMEngine uses where none is given."""
+    return {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
     }
-    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+
+
+def _share_repeated_backward(cfg: Config) -> None:
+    """Let DDP take gradients of a backbone that is checkpointed in several passes.
+
+    A semi-supervised step runs the backbone once for each view. With `with_cp=True`
+    each run is a backward pass of its own, and DistributedDataParallel then fails
+    ("mark a variable ready only once") unless the graph is declared static.
+    """
+    model = cfg.get('model') or {}
+    if model.get('type') != 'SemiEncoderDecoder' or not _has_true(model, 'with_cp'):
+        return
+    wrapper = cfg.get('model_wrapper_cfg') or default_wrapper(cfg)
+    wrapper.setdefault('static_graph', True)
+    cfg.model_wrapper_cfg = wrapper
+
+
+def _has_true(node: Any, key: str) -> bool:
+    """Whether a key is true anywhere in a config."""
+    if isinstance(node, dict):
+        return node.get(key) is True or any(_has_true(v, key) for v in node.values())
+    return isinstance(node, list | tuple) and any(_has_true(v, key) for v in node)

@@ -147,7 +147,7 @@ def mix(values: Tensor, masks: Tensor) -> Tensor:
 def drop_channels(
     values: Tensor, *, rate: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Values (N,C,H,W) of which whole channels are 0, the others divided by 1 - rate.
+    """Values (N,C,*) of which whole channels are 0, the others divided by 1 - rate.
 
     As dropout of channels, but drawn from `generator`, on the CPU, so that a training
     that goes on from a checkpoint draws what it would have drawn.
@@ -155,7 +155,8 @@ def drop_channels(
     >>> drop_channels(torch.ones(1, 2, 1, 1), rate=0.0).flatten().tolist()
     [1.0, 1.0]
     """
-    kept = torch.rand(*values.shape[:2], 1, 1, generator=generator) >= rate
+    ones = [1] * (values.ndim - 2)
+    kept = torch.rand(*values.shape[:2], *ones, generator=generator) >= rate
     return values * (kept / (1 - rate)).to(values)
 
 

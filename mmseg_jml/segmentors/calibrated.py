@@ -19,10 +19,10 @@ from ..weights import fingerprint
 class CalibratedEncoderDecoder(EncoderDecoder):
     """An EncoderDecoder with calibrated probabilities.
 
-    `inference` scales the logits once a picture, after windows are merged and before
-    anything is made of them, so that testing, TTA and painting all see the calibrated
-    ones; training and `mode='tensor'` see the head's own. A checkpoint of
-    EncoderDecoder fits, key for key, and one saved from this class fits it.
+    `encode_decode` and `mode='tensor'` scale the logits before anything is made of
+    them, so that testing, windows, TTA, painting, a trace and an export all see the
+    calibrated ones. Only the losses see the head's own. A checkpoint of EncoderDecoder
+    fits, key for key, and one saved from this class fits it.
 
     Args:
         scaling: `dict(temperature=T)`, T > 0, for z / T; or `dict(scale=[...],
@@ -54,9 +54,19 @@ class CalibratedEncoderDecoder(EncoderDecoder):
         # Of the module: it also runs where MMSegmentation's own tools load a file.
         self.register_load_state_dict_post_hook(_require_fitted_weights)
 
-    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Calibrated logits (N,C,H,W) of the whole pictures."""
-        logits = super().inference(inputs, batch_img_metas)
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Calibrated logits (N,C,H,W) of whole images or of windows.
+
+        Scaling is affine in each channel, so it may come before windows are averaged
+        and before logits are resized.
+        """
+        return self._scaled(super().encode_decode(inputs, batch_img_metas))
+
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
+        """Calibrated logits (N,C,h,w) in the size of the head."""
+        return self._scaled(super()._forward(inputs, data_samples))
+
+    def _scaled(self, logits: Tensor) -> Tensor:
         return scale_logits(logits, Scaling(self.logit_scale, self.logit_offset))
 
 

@@ -48,6 +48,13 @@ class _Distillation:
     def _teach(self, heads: Sequence[nn.Module], losses: Any) -> None:
         losses = [losses] if isinstance(losses, Mapping) else losses
         for head in heads:
+            if not isinstance(getattr(head, 'loss_decode', None), nn.Module):
+                raise TypeError(
+                    f'the student cannot be distilled: {type(head).__name__} has no '
+                    '`loss_decode` of its own, but computes its losses in parts of '
+                    'itself. Use a head that predicts the logits of pixels, such as '
+                    'FCNHead or ASPPHead'
+                )
             head.loss_decode = TaughtLoss(head.loss_decode, losses)
 
     def init_weights(self) -> None:
@@ -88,7 +95,8 @@ class DistillationEncoderDecoder(_Distillation, EncoderDecoder):
         **kwargs: As in EncoderDecoder.
 
     Raises:
-        TypeError: an argument is of another type, or a loss of another kind.
+        TypeError: an argument is of another type, a loss of another kind, or a head
+            has no losses of its own (K-Net).
         ValueError: losses for auxiliary heads that are not there.
     """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import torch
@@ -35,6 +36,10 @@ class SemiEncoderDecoder(EncoderDecoder):
     plain model's keys and the teacher lies under `teacher.`; `tools/export.py` writes
     either as a plain checkpoint. The average is stepped at the beginning of each
     training loss: in iteration 0 the teacher is the student.
+
+    Outside of the losses it is the model that `eval_model` names, in `predict` as in
+    `mode='tensor'`, `inference`, `encode_decode`, a trace or an export; before the
+    first step that is the student. Its modules and `extract_feat` are the student's.
 
     A training batch has the branches 'labelled', 'weak' and, where a view asks for
     them, 'strong' and 'strong_2', and needs a SemiSegDataPreprocessor. All branches but
@@ -82,6 +87,9 @@ class SemiEncoderDecoder(EncoderDecoder):
         )
         self.ramp_up = ramp_up
         self.eval_model = eval_model
+        # As a number, which a trace or an export need not read from a tensor.
+        self.stepped = False
+        self.register_load_state_dict_post_hook(_note_steps)
 
     def train(self, mode: bool = True) -> SemiEncoderDecoder:
         """Set the student's mode; the teacher stays in `eval()`."""
@@ -97,6 +105,7 @@ class SemiEncoderDecoder(EncoderDecoder):
         iteration = int(self.teacher.steps)
         if self.training:
             step_ema(self.teacher, self)
+            self.stepped = True
         losses = super().loss(inputs['labelled'], data_samples['labelled'])
         drop_background_share(self, losses)
         valid, truth = read_weak(data_samples['weak'])
@@ -124,19 +133,50 @@ class SemiEncoderDecoder(EncoderDecoder):
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
         """The predictions of the model that is to be evaluated, or of both."""
-        # Without a step the average is whatever the model was built with.
-        stepped = int(self.teacher.steps) > 0
-        ema = self.teacher.module.predict if stepped else super().predict
-        if self.eval_model == 'ema':
-            return marked(ema(inputs, data_samples), 'ema')
-        if self.eval_model == 'student':
-            return marked(super().predict(inputs, data_samples), 'student')
+        if self.eval_model != 'both':
+            return marked(super().predict(inputs, data_samples), self.eval_model)
         copies = data_samples and [sample.clone() for sample in data_samples]
-        students = marked(super().predict(inputs, copies), 'student')
-        found = marked(ema(inputs, data_samples), 'ema')
+        with self._evaluating('student'):
+            students = self.predict(inputs, copies)
+        with self._evaluating('ema'):
+            found = self.predict(inputs, data_samples)
         for sample, student in zip(found, students, strict=True):
             sample.student = student
         return found
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """The logits (N,C,H,W) of the model that is to be evaluated."""
+        average = self._average()
+        if average is None:
+            return super().encode_decode(inputs, batch_img_metas)
+        return average.encode_decode(inputs, batch_img_metas)
+
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Any:
+        """What its head gives: that of the model that is to be evaluated."""
+        average = self._average()
+        if average is None:
+            return super()._forward(inputs, data_samples)
+        return average._forward(inputs, data_samples)
+
+    def _average(self) -> EncoderDecoder | None:
+        """The average, or None where the student is to be evaluated."""
+        # Without a step the average is whatever the model was built with.
+        if self.eval_model == 'student' or not self.stepped:
+            return None
+        return self.teacher.module
+
+    @contextmanager
+    def _evaluating(self, name: EvalModel) -> Iterator[None]:
+        before, self.eval_model = self.eval_model, name
+        try:
+            yield
+        finally:
+            self.eval_model = before
+
+
+def _note_steps(model: SemiEncoderDecoder, _: Any) -> None:
+    """Note whether the average that was loaded has been stepped."""
+    model.stepped = int(model.teacher.steps) > 0
 
 
 def check_branches(inputs: Any, needed: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import torch
@@ -140,13 +140,17 @@ class UnlabelledObjective(nn.Module):
             *(mix(each, masks) for each in labels)
         )
 
-    def perturbed(
-        self, view: str, features: Sequence[Tensor], generator: torch.Generator
-    ) -> Sequence[Tensor]:
-        """The features from which the student predicts the view."""
+    def perturbed(self, view: str, features: Any, generator: torch.Generator) -> Any:
+        """The features from which the student predicts the view.
+
+        They are a sequence of maps (N,C,H,W); transformers may give a map and a class
+        token (N,C) together, as a sequence of their own.
+        """
         if view != 'features':
             return features
-        return [drop_channels(x, rate=DROPPED, generator=generator) for x in features]
+        if isinstance(features, Tensor):
+            return drop_channels(features, rate=DROPPED, generator=generator)
+        return [self.perturbed(view, each, generator) for each in features]
 
     def losses(self, logits: Tensor, labels: PseudoLabels) -> dict[str, Tensor]:
         """The losses of a student's logits (N,C,H,W) by their names."""

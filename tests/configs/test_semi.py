@@ -9,7 +9,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmseg_jml.cli.make_splits import make_splits
-from mmseg_jml.cli.preflight import check_data_sets, check_save_best
+from mmseg_jml.cli.preflight import (
+    check_data_sets,
+    check_loop,
+    check_save_best,
+    prepare_launcher,
+)
 from mmseg_jml.datasets.semi_sampler import check_loader
 from tests.configs.test_dataset_bases import LAYOUTS, RECIPES, make
 from tests.configs.tree import (
@@ -161,3 +166,48 @@ def write_layout(name, root):
             copy.write_bytes((root / path).read_bytes())
     if listed:
         (root / 'ImageSets/Segmentation' / f'{listed}.txt').write_text('5\n6\n7\n')
+
+
+EPOCHS = [
+    {'type': 'EpochBasedTrainLoop', 'max_epochs': 2},
+    {'by_epoch': True, 'max_epochs': 2},
+]
+
+
+@pytest.mark.parametrize('sampler', ['InfiniteSampler', 'mmseg.SemiSupervisedSampler'])
+@pytest.mark.parametrize('train_cfg', EPOCHS)
+def test_epochs_of_a_sampler_without_an_end_are_refused(train_cfg, sampler):
+    loader = {'sampler': {'type': sampler}}
+    with pytest.raises(ValueError, match='the first epoch would never end'):
+        check_loop(Config({'train_cfg': train_cfg, 'train_dataloader': loader}))
+
+
+@pytest.mark.parametrize(
+    ('train_cfg', 'sampler'),
+    [
+        ({'type': 'IterBasedTrainLoop', 'max_iters': 2}, 'InfiniteSampler'),
+        (EPOCHS[0], 'DefaultSampler'),
+    ],
+)
+def test_loops_that_end_are_not_refused(train_cfg, sampler):
+    loader = {'sampler': {'type': sampler}}
+    check_loop(Config({'train_cfg': train_cfg, 'train_dataloader': loader}))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'with_cp', 'static'),
+    [
+        ('SemiEncoderDecoder', True, True),
+        ('SemiEncoderDecoder', False, None),
+        ('EncoderDecoder', True, None),
+    ],
+)
+def test_a_checkpointed_backbone_of_several_views_has_a_static_graph(
+    kind, with_cp, static, monkeypatch
+):
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setattr('mmseg_jml.cli.preflight.get_device', lambda: 'cuda')
+    model = {'type': kind, 'backbone': {'with_cp': with_cp}}
+    cfg = Config({'launcher': 'pytorch', 'model': model})
+    prepare_launcher(cfg)
+    assert (cfg.get('model_wrapper_cfg') or {}).get('static_graph') == static

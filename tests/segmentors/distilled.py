@@ -66,6 +66,37 @@ def auxiliary_head():
     return plain_config().decode_head
 
 
+def knet_head():
+    """K-Net's head for the tiny model: its losses lie in its parts."""
+    convolution = {'conv_cfg': {'type': 'Conv2d'}, 'act_cfg': None}
+    relu = {'type': 'ReLU', 'inplace': True}
+    updator = {
+        'type': 'KernelUpdator',
+        **dict.fromkeys(('in_channels', 'feat_channels', 'out_channels'), 4),
+        'act_cfg': relu,
+        'norm_cfg': {'type': 'LN'},
+    }
+    update = {
+        'type': 'KernelUpdateHead',
+        'num_classes': CLASSES,
+        'num_ffn_fcs': 2,
+        'num_heads': 1,
+        'num_mask_fcs': 1,
+        'feedforward_channels': 8,
+        **dict.fromkeys(('in_channels', 'out_channels'), 4),
+        'conv_kernel_size': 1,
+        'ffn_act_cfg': relu,
+        'feat_transform_cfg': convolution,
+        'kernel_updator_cfg': updator,
+    }
+    return {
+        'type': 'IterativeDecodeHead',
+        'num_stages': 1,
+        'kernel_update_head': [update],
+        'kernel_generate_head': plain_config().decode_head,
+    }
+
+
 def build(cfg, seed=0):
     """A model with the same weights each time."""
     init_default_scope('mmseg')

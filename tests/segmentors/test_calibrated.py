@@ -69,6 +69,33 @@ def test_a_binary_heads_logit_is_scaled_before_the_sigmoid(scaling, scale, offse
     torch.testing.assert_close(scaled, (plain.logit() * scale + offset).sigmoid())
 
 
+META = {'ori_shape': (32, 48), 'img_shape': (32, 48)}
+
+
+# The network of the tests looks at the size of its input.
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
+@pytest.mark.parametrize(
+    'path',
+    [
+        lambda model, x: model(x),
+        lambda model, x: torch.jit.trace(model, (x,))(x),
+        lambda model, x: torch.export.export(model, (x,)).module()(x),
+        lambda model, x: model.encode_decode(x, [META]),
+        lambda model, x: model.inference(x, [META]),
+        lambda model, x: model.slide_inference(x, [dict(META)]),
+    ],
+    ids=['tensor', 'trace', 'export', 'encode_decode', 'inference', 'slide'],
+)
+@torch.no_grad()
+def test_every_way_out_of_the_model_is_calibrated(path):
+    inputs = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(3))
+    plain, calibrated = (
+        path(build(scaling, test_cfg=SLIDE), inputs) for scaling in (None, VECTOR)
+    )
+    scale, offset = (torch.tensor(v).view(1, -1, 1, 1) for v in VECTOR.values())
+    torch.testing.assert_close(calibrated, plain * scale + offset)
+
+
 def test_a_checkpoint_has_the_plain_models_keys():
     calibrated = build(VECTOR).state_dict()
     plain = build().state_dict()

@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from tests.segmentors.distilled import (
     KL,
     build,
+    knet_head,
     student_config,
     teacher_config,
     write_teacher,
@@ -63,6 +64,13 @@ def test_a_checkpoint_of_another_width_names_the_shapes(checkpoint):
     cfg = teacher_config(in_channels=8)
     cfg.backbone.base_channels = 4
     refused(ValueError, words, checkpoint, teacher=cfg)
+
+
+# MMSegmentation's own call of MMCV.
+@pytest.mark.filterwarnings('ignore:"dropout" is deprecated')
+def test_a_head_without_losses_of_its_own_is_told(checkpoint):
+    words = 'IterativeDecodeHead has no `loss_decode` of its own'
+    refused(TypeError, words, checkpoint, decode_head=knet_head())
 
 
 def test_a_teacher_of_other_classes_is_told(checkpoint):

@@ -105,6 +105,41 @@ def test_a_binary_head_learns_from_pseudo_labels():
     total(losses).backward()
 
 
+VIT = {
+    'type': 'VisionTransformer',
+    'img_size': SIZE,
+    'patch_size': 8,
+    'embed_dims': 8,
+    'num_layers': 4,
+    'num_heads': 2,
+    'out_indices': (0, 1, 2, 3),
+    'output_cls_token': True,
+}
+DPT = {
+    'type': 'DPTHead',
+    'in_channels': (8,) * 4,
+    'in_index': (0, 1, 2, 3),
+    'input_transform': 'multiple_select',
+    'channels': 8,
+    'embed_dims': 8,
+    'post_process_channels': [4] * 4,
+    'num_classes': CLASSES,
+    'loss_decode': {'type': 'JaccardMetricLoss'},
+}
+
+
+def test_features_that_hold_a_map_and_a_class_token_are_perturbed():
+    model = build(semi_config(UNIMATCH, backbone=VIT, decode_head=DPT)).train()
+    features = model.extract_feat(branches()[0]['weak'])
+    generator = torch.Generator().manual_seed(0)
+    dropped = model.unlabelled.perturbed('features', features, generator)
+    for before, after in zip(features, dropped, strict=True):
+        for one, other in zip(before, after, strict=True):
+            gone = (other == 0).flatten(2).all(-1) if one.ndim > 2 else other == 0
+            assert 0 < gone.float().mean() < 1
+            assert_close(other[~gone], 2 * one[~gone])
+
+
 def losses_of(iteration, inputs):
     """From the same weights, whatever was drawn before; nothing common is drawn."""
     model = build(semi_config(UNIMATCH, pseudo_label={'threshold': 0.0})).train()

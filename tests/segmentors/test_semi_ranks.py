@@ -31,7 +31,7 @@ class Trained(nn.Module):
         return total(self.model(inputs, samples, mode='loss'))
 
 
-def segmentor(*, statistics):
+def segmentor(*, statistics, with_cp=False):
     """In float64; batch normalization by the batch's `statistics` or by none."""
     cfg = semi_config(
         {'loss': {'type': 'CompoundLoss', 'losses': LOSSES}, 'views': {'strong': 1.0}},
@@ -39,6 +39,7 @@ def segmentor(*, statistics):
         ema={'type': 'ExponentialMovingAverage', 'momentum': 0.3},
     )
     cfg.decode_head.loss_decode = {'type': 'JaccardMetricLoss', 'sync': True}
+    cfg.backbone.with_cp = with_cp
     model = build(cfg).double().train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) and not statistics:
@@ -69,6 +70,12 @@ def worker(rank, port, results):
         wrapped = DistributedDataParallel(Trained(model), broadcast_buffers=False)
         results[statistics, rank] = train(model, wrapped, half)
         del model, wrapped
+    model = segmentor(statistics=False, with_cp=True)
+    wrapped = DistributedDataParallel(
+        Trained(model), broadcast_buffers=False, static_graph=True
+    )
+    results['checkpointed', rank] = train(model, wrapped, half)
+    del model, wrapped
     dist.barrier()
     results['done', rank] = True
     dist.destroy_process_group()
@@ -92,10 +99,10 @@ def on_ranks():
         return found
 
 
-def states(on_ranks, statistics):
+def states(on_ranks, kind):
     """Of both ranks, as tensors."""
     return [
-        {k: torch.from_numpy(v) for k, v in on_ranks[statistics, rank].items()}
+        {k: torch.from_numpy(v) for k, v in on_ranks[kind, rank].items()}
         for rank in (0, 1)
     ]
 
@@ -119,3 +126,11 @@ def test_the_ranks_are_one_process_that_holds_the_batch(on_ranks):
     start = segmentor(statistics=False).state_dict()
     name = 'teacher.module.decode_head.conv_seg.weight'
     assert (first[name] - start[name]).abs().max() > 1e-4
+
+
+def test_a_checkpointed_backbone_learns_the_same_with_a_static_graph(on_ranks):
+    (plain, _), (checkpointed, _) = (
+        states(on_ranks, kind) for kind in (False, 'checkpointed')
+    )
+    for key, value in plain.items():
+        assert_close(checkpointed[key], value, rtol=1e-8, atol=1e-9, msg=key)

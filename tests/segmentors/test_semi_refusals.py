@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.segmentors.distilled import batch, build
+from tests.segmentors.distilled import batch, build, knet_head
 from tests.segmentors.semi_supervised import (
     CE,
     FIXMATCH,
@@ -75,3 +75,11 @@ def test_a_batch_without_branches_is_told():
 def test_a_branch_that_a_view_needs_is_told():
     with pytest.raises(ValueError, match=r"'strong_2'\), got \('labelled', 'weak', 's"):
         build(semi_config(UNIMATCH)).train().loss(*branches(strong=1))
+
+
+# MMSegmentation's own call of MMCV.
+@pytest.mark.filterwarnings('ignore:"dropout" is deprecated')
+def test_a_head_of_several_outputs_is_told():
+    words = 'must give the logits of pixels, got list from IterativeDecodeHead'
+    with pytest.raises(TypeError, match=words):
+        build(semi_config(decode_head=knet_head())).train().loss(*branches())
