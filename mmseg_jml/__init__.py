@@ -48,6 +48,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'evaluation': (
         'CalibrationMetric',
+        'ConfusionMatrixMetric',
         'FineGrainedIoUMetric',
         'MergedSegTTAModel',
         'SemiEvaluator',
@@ -58,7 +59,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
         'DistillationEncoderDecoder',
         'SemiEncoderDecoder',
     ),
-    'hooks': ('CalibrationHook', 'PseudoLabelHook'),
+    'hooks': ('CalibrationHook', 'PseudoLabelHook', 'ShortLogProcessor'),
 }
 
 

@@ -17,6 +17,7 @@ GROUPS = (
     'TRANSFORMS',
     'METRICS',
     'HOOKS',
+    'LOG_PROCESSORS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
 )
 EVERY_NAME = [name for names in mmseg_jml.REGISTERED.values() for name in names]

@@ -202,6 +202,12 @@ def _test_parser(prog: str | None) -> argparse.ArgumentParser:
         help='write a table of the pictures beside the log: areas of the classes, '
         'mIoU, calibration',
     )
+    parser.add_argument(
+        '--confusion-matrix',
+        action='store_true',
+        help='write which class is taken for which beside the log, as CSV, Markdown '
+        'and a figure',
+    )
     return parser
 
 

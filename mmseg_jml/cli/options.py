@@ -30,7 +30,7 @@ def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Write the checkpoint, `--out`, `--per-image`, `--show*`, `--tta` into `cfg`.
+    """Write the checkpoint and the flags of `test` into `cfg`.
 
     Raises:
         ValueError: the config lacks what a flag needs.
@@ -44,6 +44,8 @@ def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
         _save_label_maps(cfg, args.out)
     if args.per_image:
         _tabulate_pictures(cfg)
+    if args.confusion_matrix:
+        _write_confusion_matrix(cfg)
 
 
 def require_file(path: str, name: str) -> None:
@@ -141,12 +143,21 @@ def metrics_of(cfg: Config, split: str) -> list[dict]:
 
 
 def _tabulate_pictures(cfg: Config) -> None:
+    _measure(cfg, 'CalibrationMetric', {'per_image_csv': True, 'output_dir': None})
+
+
+def _write_confusion_matrix(cfg: Config) -> None:
+    _measure(cfg, 'ConfusionMatrixMetric', {'output_dir': None})
+
+
+def _measure(cfg: Config, kind: str, options: dict) -> None:
+    """Give the test's first metric of this kind the options, or add one."""
     metrics = [dict(metric) for metric in metrics_of(cfg, 'test')]
-    found = [each for each in metrics if each.get('type') == 'CalibrationMetric']
+    found = [each for each in metrics if each.get('type') == kind]
     if not found:
-        found = [{'type': 'CalibrationMetric'}]
+        found = [{'type': kind}]
         metrics += found
-    found[0] |= {'per_image_csv': True, 'output_dir': None}
+    found[0] |= options
     evaluator = cfg.get('test_evaluator')
     if isinstance(evaluator, dict) and 'metrics' in evaluator:
         evaluator['metrics'] = metrics

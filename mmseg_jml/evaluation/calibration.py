@@ -7,6 +7,7 @@ from typing import Any, TypedDict, get_args
 
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch import Tensor
 
@@ -40,6 +41,7 @@ from .entries import (
     statistics,
     unpack,
 )
+from .figures_table import calibration_tables
 from .fine_grained_iou import pack_areas
 from .keys import ADAPTIVE, Keys, of_class
 from .per_image import log_folder, picture_name, rows
@@ -227,6 +229,7 @@ class CalibrationMetric(BaseMetric):
             metrics |= self._class_metrics('cwECE', [e.class_wise for e in results])
         if self.per_image_csv:
             self._write_rows(results, pictures)
+        print_log(f'Calibration:\n{calibration_tables(metrics)}', 'current')
         return metrics
 
     def _region_metrics(self, region: Region, pictures: Statistics) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import EVALUATOR
 
 from .calibration import CalibrationMetric
+from .confusion import ConfusionMatrixMetric
 from .tta import MERGED
 
 
@@ -85,5 +86,7 @@ def _write_nothing(metric: BaseMetric) -> None:
     """Keep the files of a metric for the model whose predictions come first."""
     if isinstance(metric, CalibrationMetric):
         metric.per_image_csv = False
+    elif isinstance(metric, ConfusionMatrixMetric):
+        metric.writes = False
     elif isinstance(metric, IoUMetric):
         metric.output_dir = None

@@ -35,6 +35,7 @@ from .jaccard import (
 from .overlap import (
     Areas,
     class_areas,
+    confusion_counts,
     fine_grained_measures,
     foreground_measures,
     picture_measures,
@@ -91,6 +92,7 @@ __all__ = [
     'class_sums',
     'classwise_tables',
     'confidence_map',
+    'confusion_counts',
     'correlation_losses',
     'cross_entropy',
     'cutmix_masks',

@@ -41,13 +41,7 @@ def class_areas(
     """
     label, prediction = label.flatten(1).long(), prediction.flatten(1).long()
     valid = valid_mask(label, ignore_index)
-    for name, values in (('label', label), ('prediction', prediction)):
-        wrong = valid & ((values < 0) | (values >= num_classes))
-        if wrong.any():
-            raise ValueError(
-                f'`{name}` must be a class below {num_classes}, '
-                f'got {values[wrong][0].item()}'
-            )
+    _check_classes(prediction, label, valid, num_classes)
     pictures = torch.arange(len(label), device=label.device).unsqueeze(1)
 
     def area(values: Tensor, counts: Tensor) -> Tensor:
@@ -61,6 +55,44 @@ def class_areas(
         area(prediction, valid),
         area(label, valid),
     )
+
+
+def confusion_counts(
+    prediction: Tensor,
+    label: Tensor,
+    num_classes: int,
+    ignore_index: int = IGNORE_INDEX,
+) -> Tensor:
+    """Pixels of each label and prediction together: int64 (C,C), rows by label.
+
+    Prediction and label (N,*) are integers in [0,C). Pixels of `ignore_index` do not
+    count.
+
+    Raises:
+        ValueError: a class is not below `num_classes`.
+
+    >>> prediction, label = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 255]])
+    >>> confusion_counts(prediction, label, 2).tolist()
+    [[1, 1], [0, 0]]
+    """
+    label, prediction = label.flatten().long(), prediction.flatten().long()
+    valid = valid_mask(label, ignore_index)
+    _check_classes(prediction, label, valid, num_classes)
+    cell = (label * num_classes + prediction)[valid]
+    counts = torch.bincount(cell, minlength=num_classes**2)
+    return counts.view(num_classes, num_classes)
+
+
+def _check_classes(
+    prediction: Tensor, label: Tensor, valid: Tensor, num_classes: int
+) -> None:
+    for name, values in (('label', label), ('prediction', prediction)):
+        wrong = valid & ((values < 0) | (values >= num_classes))
+        if wrong.any():
+            raise ValueError(
+                f'`{name}` must be a class below {num_classes}, '
+                f'got {values[wrong][0].item()}'
+            )
 
 
 def picture_measures(areas: Areas) -> tuple[dict[str, Tensor], Tensor]:

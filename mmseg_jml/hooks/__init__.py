@@ -2,6 +2,7 @@
 
 from .. import _require_mmseg as _require_mmseg
 from .calibration import CalibrationHook
+from .log_processor import ShortLogProcessor
 from .pseudo_labels import PseudoLabelHook
 
-__all__ = ['CalibrationHook', 'PseudoLabelHook']
+__all__ = ['CalibrationHook', 'PseudoLabelHook', 'ShortLogProcessor']

@@ -3,6 +3,7 @@
 from .bands import Band, Panel, band_panels
 from .bars import Bar, bar_panels
 from .bin_tables import read_bin_tables, write_bin_tables
+from .confusion import confusion_figure
 from .label_sheet import label_sheet
 from .reliability import reliability_diagram
 from .sheet import paint_label, prediction_sheet
@@ -14,6 +15,7 @@ __all__ = [
     'Panel',
     'band_panels',
     'bar_panels',
+    'confusion_figure',
     'label_sheet',
     'paint_label',
     'prediction_sheet',

@@ -13,7 +13,8 @@ SEMI = {'type': 'SemiEvaluator', 'metrics': [IOU]}
 
 def options(checkpoint, **given):
     off = {'per_image': False, 'out': None, 'tta': False, 'show': False}
-    return argparse.Namespace(checkpoint=str(checkpoint), show_dir=None, **off | given)
+    off |= {'show_dir': None, 'confusion_matrix': False}
+    return argparse.Namespace(checkpoint=str(checkpoint), **off | given)
 
 
 def applied(tmp_path, evaluator, **given):
@@ -48,6 +49,16 @@ def test_a_table_of_pictures_is_asked_of_one_metric(tmp_path, evaluator):
     assert last['per_image_csv'] is True
     wrapped = isinstance(cfg.test_evaluator, dict)
     assert wrapped == ('metrics' in evaluator)
+
+
+@pytest.mark.parametrize('evaluator', [None, IOU, [IOU, CALIBRATION], SEMI])
+def test_a_confusion_matrix_is_asked_of_one_metric(tmp_path, evaluator):
+    cfg = applied(tmp_path, evaluator, confusion_matrix=True)
+    kinds = [metric['type'] for metric in metrics_of(cfg, 'test')]
+    assert kinds.count('ConfusionMatrixMetric') == 1
+    assert (
+        len(kinds) == len(metrics_of(Config({'test_evaluator': evaluator}), 'test')) + 1
+    )
 
 
 @pytest.mark.parametrize('evaluator', [IOU, [IOU], SEMI])

@@ -56,13 +56,16 @@ def test_test_evaluates_saves_and_paints(trained, tmp_path):
 
 
 def test_a_table_of_pictures_needs_nothing_of_the_config(trained):
-    flags = ('--per-image', '--work-dir', 'tables')
+    flags = ('--per-image', '--confusion-matrix', '--work-dir', 'tables')
     done = run_python(TEST, TINY, trained / 'run/iter_2.pth', *flags, cwd=trained)
     assert 'mIoU' in done.stdout, done.stderr
     (table,) = (trained / 'tables').glob('*/calib_per_image.csv')
     head, *rows = table.read_text().splitlines()
     assert head.startswith('name,intersection.')
     assert len(rows) == 4
+    # That of a confusion matrix neither: rows and columns of the same pictures.
+    (matrix,) = (trained / 'tables').glob('*/confusion_matrix.csv')
+    assert len(matrix.read_text().splitlines()) == 1 + 4
 
 
 def test_a_loss_is_put_in_and_then_changed(tmp_path):
