@@ -94,13 +94,13 @@ class _AfterMMSeg(MetaPathFinder):
 
     def __init__(self) -> None:
         self.looking = False
-        self.unfinished = 0  # packages of mmseg that are being imported
+        self.unfinished = 0  # packages of mmseg and of ours that are being imported
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> ModuleSpec | None:
-        """Find a package of mmseg as the other finders do; `register` follows it."""
-        if self.looking or fullname.rpartition('.')[0] != 'mmseg':
+        """Find the package as the other finders do; `register` follows it."""
+        if self.looking or fullname.rpartition('.')[0] not in ('mmseg', __name__):
             return None
         self.looking = True  # the next line asks this finder, too
         try:

@@ -54,6 +54,19 @@ def test_the_version_has_one_source():
     assert re.fullmatch(r'\d+\.\d+\.\d+', mmseg_jml.__version__)
 
 
+@pytest.mark.parametrize('package', ['evaluation', 'hooks'])
+def test_a_subpackage_that_is_imported_first_registers_every_name(package):
+    """It imports MMSegmentation, behind which all of ours are registered."""
+    source = (
+        f'import mmseg_jml.{package}\n'
+        'from mmseg.registry import HOOKS, METRICS\n'
+        "print(HOOKS.get('CalibrationHook'), METRICS.get('CalibrationMetric'))"
+    )
+    done = run_python('-W', 'ignore', '-c', source)
+    assert done.returncode == 0, done.stderr
+    assert 'None' not in done.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize('name', EVERY_NAME)
 def test_importing_registers_every_name(name):
     groups = registries()

@@ -47,6 +47,7 @@ class ConfusionMatrixMetric(BaseMetric):
         ignore_index: the label that does not count.
         collect_device, prefix, collect_dir: as for every metric of MMEngine.
 
+    >>> import torch
     >>> metric = ConfusionMatrixMetric()
     >>> metric.dataset_meta = dict(classes=('road', 'car'))
     >>> maps = torch.tensor([[[0, 1]]]), torch.tensor([[[0, 0]]])

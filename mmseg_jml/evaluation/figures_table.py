@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from ..markdown_table import table
 from .keys import PREFIX
 
-MEASURES = (
-    ('ECE', 'MCE', 'RMSCE', 'Gap', 'Conf', 'Acc', 'NLL', 'Brier')  # of each region
-    + ('AECE', 'mECE', 'cwECE')  # on request
-)
+OF_REGIONS = ('ECE', 'MCE', 'RMSCE', 'Gap', 'Conf', 'Acc', 'NLL', 'Brier')
+MEASURES = (*OF_REGIONS, 'AECE', 'mECE', 'cwECE')
 STEM = re.compile(rf'([BI]?)({"|".join(MEASURES)})(_.*)?')
 REGION_OF = {prefix: region for region, prefix in PREFIX.items()}
 CHOICES = re.compile(r'_k\d+')  # of the boundary alone: no part of a row's name
@@ -22,10 +20,10 @@ def calibration_tables(figures: Mapping[str, float]) -> str:
     values. What is no such key has a row of its own.
 
     >>> print(calibration_tables({'ECE': 6.41, 'BECE': 20.0, 'NLL': 0.25}))
-    | measure |    all | boundary |
-    | ------- | -----: | -------: |
-    | ECE     |  6.410 |   20.000 |
-    | NLL     |  0.250 |          |
+    | measure |   all | boundary |
+    | ------- | ----: | -------: |
+    | ECE     | 6.410 |   20.000 |
+    | NLL     | 0.250 |          |
     """
     regions: dict[str, dict[str, str]] = {}
     classes: dict[str, dict[str, str]] = {}
