@@ -140,6 +140,13 @@ def test_an_image_renamed_to_another_format_is_predicted_again(case, capsys):
     assert '1 predicted, 1 already there' in capsys.readouterr().out
 
 
+def test_a_run_that_predicted_nothing_has_not_claimed_the_folder(case):
+    (case / 'bad').mkdir()
+    (case / 'bad/a.png').write_bytes(b'no picture')
+    assert predict(folder='bad') == 1
+    assert predict('--format', 'npz') == 0
+
+
 def test_the_index_leads_from_each_map_to_its_image(case):
     write_pictures(case / 'pictures', ('below/a.png',))
     predict()

@@ -58,7 +58,7 @@ class Index:
             ) from error
         keys = {**self.made_by, **before}
         changed = [key for key in keys if before.get(key) != self.made_by.get(key)]
-        if changed:
+        if changed and rows:
             raise ValueError(
                 f'{self.path.parent} holds predictions that were made with another '
                 f'{" and ".join(changed)}: choose another `--out`, or delete the folder'
