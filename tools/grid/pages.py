@@ -58,7 +58,7 @@ def readme(leaves: list[Leaf]) -> str:
 
 {_table(head, rows)}
 ```bash
-python tools/train.py {leaves[0].path}
+python -m mmseg_jml train {leaves[0].path}
 ```
 """
 

@@ -2,7 +2,7 @@
 # fold lists come from tools/dataset_converters/deepglobe.py.
 dataset_type = 'DeepGlobeLandDataset'
 data_root = 'data/deepglobe'
-# 0 to 4. `DEEPGLOBE_FOLD=3 python tools/train.py ...` changes it in every split;
+# 0 to 4. `DEEPGLOBE_FOLD=3 python -m mmseg_jml train ...` changes it in every split;
 # `--cfg-options` come too late for that.
 fold = {{'$DEEPGLOBE_FOLD:0'}}
 data_prefix = dict(img_path='land-train', seg_map_path='labels')

@@ -1,4 +1,4 @@
-# ADE20K with labels for 1/8 of train: tools/make_splits.py, given
+# ADE20K with labels for 1/8 of train: `make-splits`, given
 # configs/_base_/datasets/ade20k.py, writes the lists. A batch is half labelled.
 _base_ = './ade20k.py'
 unlabelled_pipeline = [

@@ -1,4 +1,4 @@
-# CamVid with labels for 1/8 of train: tools/make_splits.py, given
+# CamVid with labels for 1/8 of train: `make-splits`, given
 # configs/_base_/datasets/camvid.py, writes the lists. A batch is half labelled.
 _base_ = './camvid.py'
 unlabelled_pipeline = [

@@ -1,4 +1,4 @@
-# Cityscapes with labels for 1/8 of train: tools/make_splits.py, given
+# Cityscapes with labels for 1/8 of train: `make-splits`, given
 # configs/_base_/datasets/cityscapes.py, writes the lists. A batch is half labelled.
 _base_ = './cityscapes.py'
 unlabelled_pipeline = [

@@ -1,4 +1,4 @@
-# VOC 2012 with labels for 1/8 of train_aug: tools/make_splits.py, given
+# VOC 2012 with labels for 1/8 of train_aug: `make-splits`, given
 # configs/_base_/datasets/voc12aug.py, writes the lists. A batch is half labelled.
 _base_ = './voc12aug.py'
 unlabelled_pipeline = [
