@@ -11,6 +11,7 @@ from .cli.parser import Parser, did_you_mean
 
 # What runs a command: a module of `cli` and its function.
 RUN = {
+    'new-config': ('new_config', 'new_config'),
     'train': ('launch', 'run_training'),
     'test': ('launch', 'run_test'),
     'predict': ('predict', 'run_prediction'),
@@ -35,6 +36,7 @@ USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
   configs [DEST] [--force]    list the shipped configs, or copy the tree to DEST
+  new-config IMAGES MASKS ... write a config for your own images and masks
   train CONFIG ...            train; CONFIG is a file or a path in the shipped tree
   test CONFIG CHECKPOINT ...  evaluate a checkpoint
   predict CONFIG CHECKPOINT IMAGES ...

@@ -1,0 +1,366 @@
+"""`new-config`: what it finds in folders of every kind, says and writes."""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from mmseg_jml.cli.config_text import batch_size, crop_size, iterations
+from mmseg_jml.cli.new_config import new_config
+from mmseg_jml.datasets.check import find_problems
+from mmseg_jml.loss_fragment import use_loss
+
+SIZE = (12, 16)
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmseg')
+
+
+def image(size=SIZE):
+    return rng.integers(0, 256, (*size, 3)).astype(np.uint8)
+
+
+def mask(*values, size=SIZE, dtype=np.uint8):
+    """Rows of each value in turn."""
+    return np.resize(np.array(values, dtype), size[::-1]).T.copy()
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(path)
+
+
+def fill(root, names, masks, *, image_end='.png', mask_end='.png'):
+    """Images and masks of some names; `masks` are taken in turn."""
+    for index, name in enumerate(names):
+        save(root / 'images' / f'{name}{image_end}', image())
+        save(root / 'masks' / f'{name}{mask_end}', masks[index % len(masks)])
+
+
+def run(root, *options, images='images', masks='masks'):
+    """The config that is written, or the sentence that refuses."""
+    out = root / 'my.py'
+    assert new_config(
+        [*map(str, (root / images, root / masks, '--out', out, *options))]
+    ) == 0  # fmt: skip
+    return Config.fromfile(out)
+
+
+def label(cfg, split='train', index=0, part=None):
+    """The label that training sees."""
+    config = cfg[f'{split}_dataloader'].dataset
+    config = config if part is None else config.datasets[part]
+    steps = [dict(type='LoadAnnotations')]
+    dataset = DATASETS.build({**config, 'pipeline': steps, 'serialize_data': False})
+    return dataset[index]['gt_seg_map']
+
+
+def names_of(root, part):
+    return (root / 'my_data' / f'{part}.txt').read_text().split()
+
+
+FOUR = ['a', 'b', 'c', 'd']
+RED, BLACK = [255, 0, 0], [0, 0, 0]
+COLOURED = np.array([BLACK, RED], np.uint8)[mask(0, 1)]
+PAINTED = Image.fromarray(mask(0, 1, 2))
+PAINTED.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 200])
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'expected', 'count'),
+    [
+        (mask(0, 1, 2), mask(0, 1, 2), 3),
+        (mask(0, 1, 255), mask(0, 1, 255), 2),
+        (mask(1, 2, 3), mask(0, 1, 2), 3),  # ids from 1
+        (mask(0, 1), mask(0, 1), 2),
+        (mask(0, 255), mask(0, 1), 2),
+        (mask(0, 128, 255), mask(0, 1, 2), 3),  # grey levels
+        (mask(0, 15, 255), mask(0, 15, 255), 16),  # two classes of many, and void
+        (mask(0, 300, 700, dtype=np.uint16), mask(0, 1, 2), 3),
+        (mask(0, 1).astype(bool), mask(0, 1), 2),
+        (COLOURED, mask(0, 1), 2),
+        (np.repeat(mask(0, 255)[..., None], 3, 2), mask(0, 1), 2),
+        (np.dstack([COLOURED, mask(255)]), mask(0, 1), 2),  # alpha
+        (PAINTED, mask(0, 1, 2), 3),
+    ],
+)
+def test_training_sees_the_classes_that_the_masks_mean(
+    tmp_path, pixels, expected, count
+):
+    fill(tmp_path, FOUR, [pixels])
+    cfg = run(tmp_path)
+    assert np.array_equal(label(cfg), expected)
+    assert cfg.model.decode_head.num_classes == len(cfg.classes) == count
+    assert list(find_problems(cfg.train_dataloader.dataset)) == []
+
+
+def test_the_originals_are_not_changed(tmp_path):
+    fill(tmp_path, FOUR, [COLOURED])
+    files = sorted((tmp_path / 'masks').iterdir())
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in files]
+    run(tmp_path)
+    assert sorted((tmp_path / 'masks').iterdir()) == files
+    assert [(p.read_bytes(), p.stat().st_mtime_ns) for p in files] == before
+
+
+def test_conversion_goes_on_after_a_crash_and_again_for_changed_masks(tmp_path):
+    fill(tmp_path, FOUR, [COLOURED])
+    run(tmp_path)
+    made = tmp_path / 'my_data' / 'masks'
+    (made / 'a.png').unlink()
+    kept = (made / 'b.png').stat().st_mtime_ns
+    save(tmp_path / 'masks' / 'c.png', COLOURED[::-1].copy())
+    run(tmp_path, '--force')
+    assert (made / 'a.png').is_file()
+    assert (made / 'b.png').stat().st_mtime_ns == kept
+    assert np.array_equal(np.array(Image.open(made / 'c.png')), mask(0, 1)[::-1])
+
+
+def test_masks_converted_to_other_ids_are_converted_again(tmp_path):
+    levels = mask(0, 100, 200)
+    fill(tmp_path, FOUR, [levels])
+    assert np.array_equal(label(run(tmp_path)), mask(0, 1, 2))
+    cfg = run(tmp_path, '--force', '--ignore', 'class_0')
+    assert np.array_equal(label(cfg), mask(255, 0, 1))
+
+
+def test_a_file_of_classes_gives_names_and_ids_to_colours(tmp_path):
+    fill(tmp_path, FOUR, [COLOURED])
+    (tmp_path / 'c.csv').write_text('name,r,g,b\nred,255,0,0\nsea,0,0,9\nrest,0,0,0\n')
+    cfg = run(tmp_path, '--classes', tmp_path / 'c.csv', '--ignore', 'sea')
+    assert cfg.classes == ['red', 'rest']
+    assert cfg.palette == [RED, BLACK]
+    assert np.array_equal(label(cfg), mask(1, 0))
+
+
+def test_the_palette_of_the_files_gives_the_colours(tmp_path):
+    fill(tmp_path, FOUR, [PAINTED])
+    assert run(tmp_path).palette == [[9, 9, 9], [200, 0, 0], [0, 0, 200]]
+
+
+def test_names_may_differ_at_their_ends_and_types(tmp_path):
+    fill(
+        tmp_path,
+        ['1', '2', '10'],
+        [mask(0, 1)],
+        image_end='_sat.jpg',
+        mask_end='_mask.png',
+    )
+    cfg = run(tmp_path)
+    assert cfg.dataset.img_suffix == '_sat.jpg'
+    assert cfg.dataset.seg_map_suffix == '_mask.png'
+    found = [n for part in ('train', 'val', 'test') for n in names_of(tmp_path, part)]
+    assert sorted(found) == ['1', '10', '2']
+
+
+def test_images_and_masks_may_lie_in_one_folder(tmp_path):
+    for name in FOUR:
+        save(tmp_path / 'all' / f'{name}.jpg', image())
+        save(tmp_path / 'all' / f'{name}_mask.png', mask(0, 1))
+    cfg = run(tmp_path, images='all', masks='all')
+    assert np.array_equal(label(cfg), mask(0, 1))
+
+
+def test_images_of_several_types_are_all_used(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)], image_end='.jpg')
+    fill(tmp_path, ['e', 'f', 'g', 'h'], [mask(0, 1)], image_end='.JPG')
+    cfg = run(tmp_path)
+    total = sum(
+        len(DATASETS.build(cfg[f'{part}_dataloader'].dataset))
+        for part in ('train', 'val', 'test')
+    )
+    assert total == 8
+
+
+def test_files_without_a_partner_are_named_and_left_out(tmp_path, capsys):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    save(tmp_path / 'images' / 'lonely.png', image())
+    save(tmp_path / 'masks' / 'stray.png', mask(0, 1))
+    run(tmp_path)
+    said = capsys.readouterr().out
+    assert '1 files without mask: lonely.png' in said
+    assert '1 files without image: stray.png' in said
+
+
+def test_subfolders_split(tmp_path, capsys):
+    names = ['training/1', 'training/2', 'valid/3', 'test/4']
+    fill(tmp_path, names, [mask(0, 1)])
+    run(tmp_path)
+    assert names_of(tmp_path, 'train') == ['training/1', 'training/2']
+    assert names_of(tmp_path, 'val') == ['valid/3']
+    assert names_of(tmp_path, 'test') == ['test/4']
+    assert (
+        'Split: 2 train, 1 val, 1 test; by the subfolders.' in capsys.readouterr().out
+    )
+
+
+def test_lists_split_and_may_have_types_folders_blank_lines_and_a_bom(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    lists = {'train': '\ufeffa.png\n\nimages/b.png\n', 'val': 'c\n'}
+    for part, text in lists.items():
+        (tmp_path / f'{part}.txt').write_text(text, encoding='utf-8')
+    cfg = run(tmp_path)
+    assert names_of(tmp_path, 'train') == ['a', 'b']
+    assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
+
+
+def test_a_missing_val_is_taken_from_train(tmp_path):
+    fill(tmp_path, ['train/1', 'train/2', 'train/3', 'test/4'], [mask(0, 1)])
+    run(tmp_path)
+    assert len(names_of(tmp_path, 'train')) == 2
+    assert len(names_of(tmp_path, 'val')) == 1
+    assert names_of(tmp_path, 'test') == ['test/4']
+
+
+@pytest.mark.parametrize(
+    ('names', 'options', 'rule', 'group'),
+    [
+        ([f'p{i}/{j}' for i in range(5) for j in range(3)], [], 'by subfolder', 2),
+        ([f'v{i}_{j}' for i in range(5) for j in range(3)], [], 'beginning [^_-]+', 2),
+        ([f'x{i}{j}' for i in range(5) for j in range(3)], ['--groups', 'x.'], 'x.', 2),
+    ],
+)
+def test_a_random_split_keeps_groups_whole_and_says_by_which_rule(
+    tmp_path, capsys, names, options, rule, group
+):
+    fill(tmp_path, names, [mask(0, 1)])
+    run(tmp_path, *options)
+    found = [
+        {name[:group] for name in names_of(tmp_path, part)}
+        for part in ('train', 'val', 'test')
+    ]
+    assert sum(map(len, found)) == len(set.union(*found)) == 5
+    said = capsys.readouterr().out
+    assert '5 groups were kept whole' in said
+    assert rule in said
+
+
+def raters(root):
+    for name in FOUR:
+        save(root / 'images' / f'{name}.png', image())
+        save(root / 'masks' / 'ann' / f'{name}.png', mask(0, 1))
+        save(root / 'masks' / 'bob' / f'{name}.png', mask(1, 0))
+
+
+def test_training_uses_the_masks_of_all_annotators_and_tests_those_of_one(
+    tmp_path, capsys
+):
+    raters(tmp_path)
+    cfg = run(tmp_path)
+    assert np.array_equal(label(cfg, part=0), mask(0, 1))
+    assert np.array_equal(label(cfg, part=1), mask(1, 0))
+    assert np.array_equal(label(cfg, 'test'), mask(0, 1))
+    assert '2 annotators have masks: ann, bob.' in capsys.readouterr().out
+    assert list(find_problems(cfg.train_dataloader.dataset)) == []
+
+
+def test_one_annotator_can_be_chosen(tmp_path):
+    raters(tmp_path)
+    cfg = run(tmp_path, '--rater', 'bob')
+    assert np.array_equal(label(cfg), mask(1, 0))
+
+
+def test_two_classes_have_two_channels_or_one(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 255)])
+    head = run(tmp_path).model.decode_head
+    assert head.num_classes == 2
+    assert 'out_channels' not in head
+    cfg = run(tmp_path, '--force', '--one-channel')
+    assert (cfg.model.decode_head.num_classes, cfg.model.decode_head.out_channels) == (
+        2,
+        1,
+    )
+    use_loss(cfg, 'jml')
+    assert cfg.model.decode_head.loss_decode.losses[1].use_sigmoid
+
+
+def broken(root):
+    save(root / 'masks' / 'a.png', mask(0, 1, size=(8, 8)))
+
+
+def soft(root):
+    colours = rng.integers(0, 256, (20, 20, 3)).astype(np.uint8)
+    save(root / 'images' / 'a.png', colours)
+    save(root / 'masks' / 'a.png', colours)
+
+
+@pytest.mark.parametrize(
+    ('change', 'options', 'message'),
+    [
+        (broken, [], r'a.png is \(8, 8\), its image \(12, 16\)'),
+        (soft, [], 'too many for classes: was it once a JPEG'),
+        (None, ['--classes', 'one'], 'must name 2 classes, as the masks hold, got 1'),
+        (None, ['--ignore', 'car'], r"must be of the classes .* got \['car'\]"),
+        (None, ['--rater', 'bob'], '`--rater` must be a subfolder'),
+        (None, ['--iterations', 1], '`--iterations` must be at least 2, got 1'),
+        (None, ['--lists', 'nowhere'], 'no list train.txt in nowhere'),
+        (None, ['--mask-suffix', '.gif'], "no name ends in '.gif'"),
+        (None, ['--groups', 'z'], "'z' does not match a, b"),
+        (None, ['--out', 'my.txt'], r'must be a Python file, \*.py'),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(
+    tmp_path, change, options, message
+):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    if change:
+        change(tmp_path)
+    with pytest.raises(SystemExit, match=f'error: (.|\n)*{message}'):
+        run(tmp_path, *options)
+    assert not (tmp_path / 'my.py').exists()
+
+
+def test_jpeg_masks_are_refused_unless_a_threshold_undoes_them(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 0, 255, 255)], mask_end='.jpg')
+    with pytest.raises(SystemExit, match='is a JPEG, which changes the values'):
+        run(tmp_path)
+    cfg = run(tmp_path, '--threshold', 128)
+    assert np.array_equal(label(cfg), mask(0, 0, 1, 1))
+
+
+def test_masks_among_images_need_names_that_tell_them(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    with pytest.raises(SystemExit, match='images and masks are both in'):
+        run(tmp_path, masks='images')
+
+
+def test_masks_of_one_value_are_refused(tmp_path):
+    fill(tmp_path, FOUR, [mask(0)])
+    with pytest.raises(SystemExit, match='every pixel of all masks is 0'):
+        run(tmp_path)
+
+
+def test_masks_of_one_id_and_ignored_pixels_are_refused(tmp_path):
+    fill(tmp_path, FOUR, [mask(1, 255)])
+    with pytest.raises(SystemExit, match='only the id 1 and ignored pixels'):
+        run(tmp_path)
+
+
+def test_a_config_is_not_replaced_unless_forced(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    (tmp_path / 'my.py').write_text('mine')
+    with pytest.raises(SystemExit, match='is there already'):
+        run(tmp_path)
+    assert (tmp_path / 'my.py').read_text() == 'mine'
+
+
+def test_nothing_is_written_among_the_images(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    with pytest.raises(SystemExit, match='must not lie in'):
+        run(tmp_path, '--out', tmp_path / 'images' / 'my.py')
+
+
+def test_the_schedule_grows_with_the_images_within_bounds():
+    assert [iterations(number) for number in (4, 367, 10**6)] == [1000, 4600, 40000]
+    assert [batch_size(number) for number in (1, 5, 100)] == [2, 5, 8]
+
+
+def test_crops_are_no_larger_than_the_images_but_for_tiny_ones():
+    assert crop_size([(360, 480)]) == (352, 480)
+    assert crop_size([(2048, 20)]) == (512, 32)
