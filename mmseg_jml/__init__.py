@@ -59,7 +59,12 @@ REGISTERED: dict[str, tuple[str, ...]] = {
         'DistillationEncoderDecoder',
         'SemiEncoderDecoder',
     ),
-    'hooks': ('CalibrationHook', 'PseudoLabelHook', 'ShortLogProcessor'),
+    'hooks': (
+        'CalibrationHook',
+        'PaintingHook',
+        'PseudoLabelHook',
+        'ShortLogProcessor',
+    ),
 }
 
 

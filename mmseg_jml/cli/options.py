@@ -104,13 +104,15 @@ def _require_amp_device() -> None:
 
 def _paint(cfg: Config, args: argparse.Namespace) -> None:
     hooks = cfg.get('default_hooks') or {}
+    hook = dict(hooks.get('visualization') or {})
+    if hook.get('type') in (None, 'SegVisualizationHook'):
+        hook['type'] = 'PaintingHook'  # which reads images as the pipeline does
     cfg.default_hooks = {
         **hooks,
         'visualization': {
-            'type': 'SegVisualizationHook',
-            **hooks.get('visualization', {}),
+            **hook,
             'draw': True,
-            'interval': 1,  # OpenMMLab's hook heeds it in tests too
+            'interval': 1,
             'show': args.show,
             'wait_time': args.wait_time,
         },

@@ -3,6 +3,7 @@
 from .. import _require_mmseg as _require_mmseg
 from .calibration import CalibrationHook
 from .log_processor import ShortLogProcessor
+from .painting import PaintingHook
 from .pseudo_labels import PseudoLabelHook
 
-__all__ = ['CalibrationHook', 'PseudoLabelHook', 'ShortLogProcessor']
+__all__ = ['CalibrationHook', 'PaintingHook', 'PseudoLabelHook', 'ShortLogProcessor']

@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
 from mmseg_jml.functional.calibration import expected_calibration_error
@@ -282,8 +283,19 @@ def test_an_image_is_shown_as_the_pipeline_reads_it(
         return Figure(figsize=(1, 1))
 
     monkeypatch.setattr('mmseg_jml.hooks.calibration.prediction_sheet', sheet)
-    run(tmp_path / 'run', {'test_dataloader.dataset': dataset}, 'test')
-    np.testing.assert_array_equal(seen[0], pixels[::-1, ::-1] if turned else pixels)
+
+    def paint(self, name, image, **_):
+        seen.append(image)
+
+    monkeypatch.setattr(SegLocalVisualizer, 'add_datasample', paint)
+    changes = {
+        'test_dataloader.dataset': dataset,
+        'default_hooks.visualization': {'type': 'PaintingHook', 'draw': True},
+    }
+    run(tmp_path / 'run', changes, 'test')
+    assert len(seen) == 2
+    for image in seen:
+        np.testing.assert_array_equal(image, pixels[::-1, ::-1] if turned else pixels)
 
 
 def test_other_ranks_write_nothing(tmp_path, monkeypatch):
