@@ -141,11 +141,12 @@ def chunks(rng: Rng, note: Options) -> Any:
     length = pick(rng, (None, None, 1, 8))
     note['chunks'] = length
 
-    def parts(self: Pass, logits: Tensor) -> list[slice]:
+    def groups(self: Pass, logits: Tensor) -> list[tuple[slice, list[slice]]]:
         starts = range(0, logits.shape[2], length)
-        return [slice(start, start + length) for start in starts]
+        parts = [slice(start, start + length) for start in starts]
+        return [(slice(image, image + 1), parts) for image in range(len(logits))]
 
-    with mock.patch.object(Pass, 'parts', parts) if length else mock.MagicMock():
+    with mock.patch.object(Pass, 'groups', groups) if length else mock.MagicMock():
         yield
 
 
