@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # What a config must have for the one and for the other.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 TESTING = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+UNREGISTERED = ' registry. Please check'  # MMEngine's KeyError for an unknown `type`
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -91,11 +92,18 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
 def errors_as_sentence(
     kinds: tuple[type[Exception], ...] = (ImportError, OSError, ValueError),
 ) -> Iterator[None]:
-    """End the process with the message alone: these errors are the user's to mend."""
+    """End the process with the message alone: these errors are the user's to mend.
+
+    So is a `type` that no registry has, whatever `kinds` are.
+    """
     try:
         yield
     except kinds as error:
         sys.exit(f'error: {error}')
+    except KeyError as error:
+        if UNREGISTERED not in str(error):
+            raise
+        sys.exit(f'error: {error.args[0]}')
 
 
 def prepare_mmseg() -> None:
