@@ -20,6 +20,7 @@ train_dataloader, val_dataloader = loader('train'), loader('val')
 test_dataloader = val_dataloader
 model = dict(decode_head=dict(num_classes=3))
 """
+SPLITS = ('train', 'val', 'test')
 PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0]], np.uint8)
 IDS = np.resize(np.array([0, 1, 2, 255], np.uint8), (8, 12))
 
@@ -113,7 +114,30 @@ def empty(data):
         path.unlink()
 
 
+def other_case(data):
+    (data / 'img/val/0.jpg').rename(data / 'img/val/0.JPG')
+
+
+def store_lossy(data):
+    path = data / 'ann/val/0.png'
+    Image.fromarray(np.minimum(IDS, 2)).save(path, 'JPEG')
+
+
+def one_class(data):
+    for path in every_mask(data):
+        write(path, np.ones_like(IDS))
+
+
+def store_fractions(data):
+    path = data / 'ann/val/0.png'
+    Image.fromarray(np.minimum(IDS, 2) / np.float32(2)).save(path, 'TIFF')
+
+
 SPOILED = {
+    other_case: ('left out', 'rename the files'),
+    store_lossy: ('lossy mask', 'JPEG blurs ids'),
+    one_class: ('one class alone', 'check that the masks'),
+    store_fractions: ('not whole numbers', 'write whole numbers'),
     lose_mask: ('missing mask', 'convert the masks'),
     lose_picture: ('missing image', 'fetch the image'),
     truncate_picture: ('unreadable image', 'fetch it again'),
@@ -147,6 +171,25 @@ def test_spoiled_data_are_bad_and_it_says_what_to_do(data, no_sheets, capsys, sp
     assert all(advice in line for line in lines)
     assert report.splitlines()[-1].startswith('bad: ')
     assert 'val' in report.splitlines()[-1]
+
+
+def test_float_masks_of_whole_numbers_are_good_and_described(data, capsys):
+    for path in every_mask(data):
+        Image.fromarray(IDS.astype(np.float32)).save(path.with_suffix('.tif'))
+        path.unlink()
+    options = [f'{split}_dataloader.dataset.seg_map_suffix=.tif' for split in SPLITS]
+    assert check_data(['config.py', '--cfg-options', *options]) == 0
+    found = capsys.readouterr().out
+    assert '- note: 4 masks: TIFF, 1 band of 32 bits (float)' in found
+
+
+def test_a_loss_that_cannot_run_is_bad(data, no_sheets, capsys):
+    head = 'model.decode_head'
+    options = [f'{head}.type=FCNHead', f'{head}.out_channels=1']
+    assert check_data(['config.py', '--cfg-options', *options]) == 1
+    found = capsys.readouterr().out
+    assert '- BAD loss: `decode_head` has one channel, which CrossEntropy' in found
+    assert found.endswith('bad: losses\n')
 
 
 def test_only_the_spoiled_split_is_called_bad(data, no_sheets, capsys):
