@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -348,24 +349,34 @@ def _convert(
     from ..datasets.parallel import DEFAULT_WORKERS
     from ..files import write_whole
 
-    jobs = [
-        Job(pair.mask, folder / f'{pair.name}.png', pair.image) for pair in rater.pairs
-    ]
-    known = sorted((meaning.ids or {}).items())
-    made_by = f'{known}, threshold {meaning.threshold}\n'.encode()
-    note = folder / 'values.txt'
-    same = note.is_file() and note.read_bytes() == made_by
-    for job in jobs:  # what another mask, or another meaning of it, left there
-        stale = job.label.exists() and (
-            not same or job.label.stat().st_mtime < job.mask.stat().st_mtime
-        )
-        if stale:
-            job.label.unlink()
-    write_whole(note, made_by)
+    jobs = {
+        pair.name: Job(pair.mask, folder / f'{pair.name}.png', pair.image)
+        for pair in rater.pairs
+    }
+    made_from = {
+        'threshold': meaning.threshold,
+        'ids': [list(each) for each in sorted((meaning.ids or {}).items())],
+        'masks': {name: _state(job.mask) for name, job in jobs.items()},
+    }
+    note = folder / 'made_from.json'
+    before = json.loads(note.read_text('utf-8')) if note.is_file() else {}
+    same = all(before.get(key) == made_from[key] for key in ('threshold', 'ids'))
+    for name, job in jobs.items():
+        if not same or before['masks'].get(name) != made_from['masks'][name]:
+            job.label.unlink(missing_ok=True)
+    write_whole(note, json.dumps(made_from).encode())
     workers = args.workers or DEFAULT_WORKERS
-    problems = convert_masks(jobs, lambda path: to_ids(path, meaning), workers=workers)
+    problems = convert_masks(
+        [*jobs.values()], lambda path: to_ids(path, meaning), workers=workers
+    )
     if problems:
         raise ValueError(f'{len(problems)} masks cannot be converted: {problems[0]}')
+
+
+def _state(path: Path) -> list:
+    """What differs when another file takes the place of this one."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
 
 
 def _sources(

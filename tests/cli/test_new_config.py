@@ -1,5 +1,7 @@
 """`new-config`: what it finds in folders of every kind, says and writes."""
 
+import os
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -116,6 +118,7 @@ def test_conversion_goes_on_after_a_crash_and_again_for_changed_masks(tmp_path):
     (made / 'a.png').unlink()
     kept = (made / 'b.png').stat().st_mtime_ns
     save(tmp_path / 'masks' / 'c.png', COLOURED[::-1].copy())
+    os.utime(tmp_path / 'masks' / 'c.png', (0, 0))  # older than what it replaces
     run(tmp_path, '--force')
     assert (made / 'a.png').is_file()
     assert (made / 'b.png').stat().st_mtime_ns == kept
