@@ -55,14 +55,14 @@ def test_the_version_has_one_source():
 
 
 @pytest.mark.parametrize('package', ['evaluation', 'hooks'])
-def test_a_subpackage_that_is_imported_first_registers_every_name(package):
+def test_a_subpackage_that_is_imported_first_registers_every_name(package, tmp_path):
     """It imports MMSegmentation, behind which all of ours are registered."""
     source = (
         f'import mmseg_jml.{package}\n'
         'from mmseg.registry import HOOKS, METRICS\n'
         "print(HOOKS.get('CalibrationHook'), METRICS.get('CalibrationMetric'))"
     )
-    done = run_python('-W', 'ignore', '-c', source)
+    done = run_python('-W', 'ignore', '-c', source, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'None' not in done.stdout.splitlines()[-1]
 
