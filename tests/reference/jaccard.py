@@ -141,7 +141,7 @@ def terms(
     over classes active in any. A class weight multiplies its class's loss; where it is
     0 the class is never active.
     """
-    active = active & (class_weight > 0)
+    active = active & (np.asarray(class_weight) > 0)
     images, classes = active.shape
     anywhere = active_in_batch(active)
     found = []
