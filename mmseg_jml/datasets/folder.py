@@ -75,6 +75,8 @@ def find_pairs(
         if not found:
             raise ValueError(f'no images ({", ".join(IMAGES)}) were found in {folder}')
     ends = _given_ends(files, mask_files, image_suffix, mask_suffix)
+    files = [each for each in files if each.endswith(image_suffix or '')]
+    mask_files = [each for each in mask_files if each.endswith(mask_suffix or '')]
     if ends is None:
         ends = _common_ends(files, mask_files)
     of_images, of_masks = _keyed(files, ends[0]), _keyed(mask_files, ends[1])
@@ -145,7 +147,10 @@ def _given_ends(
     for given, names in ((image_suffix, files), (mask_suffix, masks)):
         if given is not None and not any(name.endswith(given) for name in names):
             raise ValueError(f'no name ends in {given!r}: names are {some(names[:3])}')
-    return stem(image_suffix or ''), stem(mask_suffix or '')
+    image_end, mask_end = (
+        (given or '').rpartition('.')[0] for given in (image_suffix, mask_suffix)
+    )
+    return image_end, mask_end
 
 
 def _common_ends(files: Sequence[str], masks: Sequence[str]) -> tuple[str, str]:

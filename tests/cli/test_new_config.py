@@ -162,6 +162,14 @@ def test_names_may_differ_at_their_ends_and_types(tmp_path):
     assert sorted(found) == ['1', '10', '2']
 
 
+def test_given_suffixes_choose_among_files_of_one_name(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)], image_end='.jpg', mask_end='_m.png')
+    fill(tmp_path, FOUR, [mask(1, 0)], image_end='.png', mask_end='_n.png')
+    cfg = run(tmp_path, '--image-suffix', '.jpg', '--mask-suffix', '_n.png')
+    assert cfg.dataset.img_suffix == '.jpg'
+    assert np.array_equal(label(cfg), mask(1, 0))
+
+
 def test_images_and_masks_may_lie_in_one_folder(tmp_path):
     for name in FOUR:
         save(tmp_path / 'all' / f'{name}.jpg', image())
