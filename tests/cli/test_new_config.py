@@ -252,6 +252,13 @@ def test_a_random_split_keeps_groups_whole_and_says_by_which_rule(
     assert rule in said
 
 
+def test_a_rule_that_matches_the_whole_name_leaves_every_image_on_its_own(tmp_path):
+    fill(tmp_path, [f'v{i}_{j}' for i in range(2) for j in range(10)], [mask(0, 1)])
+    run(tmp_path, '--groups', '.+')
+    sizes = [len(names_of(tmp_path, part)) for part in ('train', 'val', 'test')]
+    assert sizes == [14, 3, 3]
+
+
 def raters(root):
     for name in FOUR:
         save(root / 'images' / f'{name}.png', image())
