@@ -4,12 +4,20 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from mmseg_jml.cli.config_text import batch_size, crop_size, iterations
+from mmseg_jml.cli.config_text import (
+    Own,
+    Source,
+    batch_size,
+    config_text,
+    crop_size,
+    iterations,
+)
 from mmseg_jml.cli.new_config import new_config
 from mmseg_jml.datasets.check import find_problems
 from mmseg_jml.loss_fragment import use_loss
@@ -382,3 +390,25 @@ def test_the_schedule_grows_with_the_images_within_bounds():
 def test_crops_are_no_larger_than_the_images_but_for_tiny_ones():
     assert crop_size([(360, 480)]) == (352, 480)
     assert crop_size([(2048, 20)]) == (512, 32)
+
+
+def test_many_and_large_images_have_a_wider_model_and_windows(tmp_path):
+    sources = {part: [Source(part, 'm', '.png')] for part in ('train', 'val', 'test')}
+    own = Own(
+        command='c',
+        images='i',
+        lists='l',
+        mask_suffix='.png',
+        sources=sources,
+        classes=['a', 'b', 'c'],
+        palette=[(0, 0, 0)] * 3,
+        from_one=False,
+        sizes=[(64, 2000)],
+        number=500,
+    )
+    (tmp_path / 'wide.py').write_text(config_text(own))
+    cfg = Config.fromfile(tmp_path / 'wide.py')
+    assert cfg.model.test_cfg.mode == 'slide'
+    model = MODELS.build({**cfg.model, 'data_preprocessor': None}).eval()
+    logits = model(torch.zeros(1, 3, 64, 96))  # at the size of the finest features
+    assert logits.shape == (1, 3, 16, 24)
