@@ -180,7 +180,8 @@ def _share_repeated_backward(cfg: Config) -> None:
     ("mark a variable ready only once") unless the graph is declared static.
     """
     model = cfg.get('model') or {}
-    if model.get('type') != 'SemiEncoderDecoder' or not _has_true(model, 'with_cp'):
+    kind = str(model.get('type')).split('.')[-1]
+    if kind != 'SemiEncoderDecoder' or not _has_true(model, 'with_cp'):
         return
     wrapper = cfg.get('model_wrapper_cfg') or default_wrapper(cfg)
     wrapper.setdefault('static_graph', True)

@@ -19,10 +19,10 @@ from ..weights import fingerprint
 class CalibratedEncoderDecoder(EncoderDecoder):
     """An EncoderDecoder with calibrated probabilities.
 
-    `encode_decode` and `mode='tensor'` scale the logits before anything is made of
-    them, so that testing, windows, TTA, painting, a trace and an export all see the
-    calibrated ones. Only the losses see the head's own. A checkpoint of EncoderDecoder
-    fits, key for key, and one saved from this class fits it.
+    Logits are scaled before anything is made of them, whichever method gives them, so
+    that testing, TTA, painting, a trace and an export all see the calibrated ones. Only
+    the losses see the head's own. A checkpoint of EncoderDecoder fits, key for key, and
+    one saved from this class fits it.
 
     Args:
         scaling: `dict(temperature=T)`, T > 0, for z / T; or `dict(scale=[...],
@@ -51,16 +51,23 @@ class CalibratedEncoderDecoder(EncoderDecoder):
         self.register_buffer('logit_scale', scale, persistent=False)
         self.register_buffer('logit_offset', offset, persistent=False)
         self.fitted_to = fitted_to
+        self.merging = False  # whether `inference` is going to scale
         # Of the module: it also runs where MMSegmentation's own tools load a file.
         self.register_load_state_dict_post_hook(_require_fitted_weights)
 
-    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Calibrated logits (N,C,H,W) of whole images or of windows.
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Calibrated logits (N,C,H,W), scaled once, after windows are merged."""
+        self.merging = True
+        try:
+            logits = super().inference(inputs, batch_img_metas)
+        finally:
+            self.merging = False
+        return self._scaled(logits)
 
-        Scaling is affine in each channel, so it may come before windows are averaged
-        and before logits are resized.
-        """
-        return self._scaled(super().encode_decode(inputs, batch_img_metas))
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Calibrated logits (N,C,H,W) of whole images or of windows."""
+        logits = super().encode_decode(inputs, batch_img_metas)
+        return logits if self.merging else self._scaled(logits)
 
     def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
         """Calibrated logits (N,C,h,w) in the size of the head."""

@@ -213,7 +213,8 @@ def test_a_missing_list_is_refused_by_name(folder):
     with pytest.raises(ValueError, match=f'`labelled`: .*{folder}/labelled.txt'):
         build(folder)
     with pytest.raises(
-        ValueError, match=r'labelled\.txt; tools/make_splits\.py writes'
+        ValueError,
+        match=r'labelled\.txt; `python -m mmseg_jml make-splits CONFIG` writes',
     ):
         check_dataset(config(folder))
 

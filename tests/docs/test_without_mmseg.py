@@ -21,6 +21,8 @@ PLAIN = next(
 REFUSE = """
 import os, sys
 os.environ['HF_HUB_OFFLINE'] = '1'
+for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE'):  # MMEngine's, of an earlier test
+    os.environ.pop(name, None)
 sys.modules.update(dict.fromkeys(('mmseg', 'mmengine', 'mmcv')))  # None: refused
 """
 # The real one needs torchvision, which does not import beside the tests' PyTorch.
