@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
-from .cli.parser import Parser, did_you_mean
+from .cli.parser import Parser
+from .suggestion import did_you_mean
 
-# What runs a command: a module of `cli` and its function.
+# The module of `cli` and the function in it that run each command.
 RUN = {
     'new-config': ('new_config', 'new_config'),
     'train': ('launch', 'run_training'),
@@ -27,38 +28,38 @@ RUN = {
 }
 COMMANDS = ('configs', *RUN)
 INTERRUPTED = 130
-# What to do after Ctrl-C, where something of the work is kept.
+# How to continue after Ctrl-C, for the commands that keep some of their work.
 GO_ON = {
-    'train': ': `--resume` continues from the latest checkpoint of the work dir',
-    'predict': ': the same command continues with what is left',
+    'train': ': `--resume` continues from the latest checkpoint in the work dir',
+    'predict': ': run the same command again to predict the remaining images',
 }
 USAGE = """python -m mmseg_jml COMMAND ...
 
 commands:
-  configs [DEST] [--force]    list the shipped configs, or copy the tree to DEST
+  configs [DEST] [--force]    list the shipped configs, or copy them to DEST
   new-config IMAGES MASKS ... write a config for your own images and masks
-  train CONFIG ...            train; CONFIG is a file or a path in the shipped tree
+  train CONFIG ...            train a model; CONFIG is a file or a shipped config
   test CONFIG CHECKPOINT ...  evaluate a checkpoint
   predict CONFIG CHECKPOINT IMAGES ...
-                              predict images without labels: classes, confidence
+                              predict classes and confidence of images without labels
   calibrate CONFIG CHECKPOINT ...
-                              fit a temperature on held-out pictures, write a config
+                              fit a temperature on held-out images and write a config
   plot-calibration KIND ...   compare reliability diagrams or confidence maps of runs
-  plot-runs WORK_DIR ...      training curves of runs, and their mean over seeds
+  plot-runs WORK_DIR ...      plot training curves of runs and their mean over seeds
   teacher-report CONFIG CHECKPOINT ...
-                              measure a model as a teacher, and how soft it is
-  check-dataset CONFIG ...    read all pictures and masks of a config, say what is wrong
-  make-splits CONFIG ...      choose which training images keep their labels, or k folds
+                              measure how accurate, calibrated and soft a teacher is
+  check-dataset CONFIG ...    read every image and mask of a config and report problems
+  make-splits CONFIG ...      choose the labelled training images, or make k folds
   export CONFIG CHECKPOINT OUT ...
-                              one model of a semi-supervised checkpoint, as a plain one
-  benchmark PLAN ...          train and test the cells of a plan, and report
-  doctor                      say what is installed, and what to do where it is not
+                              save one model of a semi-supervised training run
+  benchmark PLAN ...          run every training of a plan, test it, write a report
+  doctor                      check the installation and say how to fix it
 
-`python -m mmseg_jml COMMAND --help` has the options of each."""
+Run `python -m mmseg_jml COMMAND --help` to see the options of a command."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status."""
+    """Run one command and return the exit status."""
     parser = Parser(prog='python -m mmseg_jml', usage=USAGE)
     parser.add_argument('--version', action='version', version=__version__)
     parser.add_argument('command')
@@ -67,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command not in COMMANDS:
         hint = did_you_mean(args.command, COMMANDS)
         print(
-            f'error: there is no command {args.command!r}{hint}\n'
-            f'`{parser.prog} --help` lists the commands.',
+            f'error: unknown command {args.command!r}{hint}\n'
+            f'Run `{parser.prog} --help` to list the commands.',
             file=sys.stderr,
         )
         return 2
@@ -80,7 +81,8 @@ def run(
 ) -> int:
     """Run a command with the arguments `argv`, by default those of the process.
 
-    Returns the exit status; Ctrl-C ends in a line and the shells' status for it, 130.
+    Returns the exit status. After Ctrl-C it prints one line and returns 130, as shells
+    do.
     """
     try:
         if command == 'configs':
@@ -99,10 +101,14 @@ def _configs(argv: Sequence[str] | None, prog: str | None) -> int:
 
     parser = Parser(
         prog=prog,
-        description='List the shipped configs, or copy their tree to DEST.',
+        description='List the shipped configs, or copy all of them to DEST.',
     )
-    parser.add_argument('dest', nargs='?', type=Path, metavar='DEST')
-    parser.add_argument('--force', action='store_true', help='overwrite changed files')
+    parser.add_argument(
+        'dest', nargs='?', type=Path, metavar='DEST', help='the folder to copy them to'
+    )
+    parser.add_argument(
+        '--force', action='store_true', help='overwrite files that you have changed'
+    )
     args = parser.parse_args(argv)
     if args.dest is None:
         print(*shipped.leaves(), sep='\n')
@@ -112,7 +118,7 @@ def _configs(argv: Sequence[str] | None, prog: str | None) -> int:
     except OSError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    print(f'{args.dest}: {copied} files copied, {same} already there and the same')
+    print(f'{args.dest}: {copied} files copied, {same} were already there')
     return 0
 
 

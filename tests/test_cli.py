@@ -70,14 +70,14 @@ def test_configs_copies_the_whole_tree(tree, tmp_path, capsys):
         'jml/camvid/ce.py',
         'jml/camvid/jml.py',
     }
-    assert '3 files copied, 0 already there' in capsys.readouterr().out
+    assert '3 files copied, 0 were already there' in capsys.readouterr().out
 
 
 def test_configs_copies_what_is_missing(tree, tmp_path, capsys):
     main(['configs', 'mine'])
     (tmp_path / 'mine' / 'jml/camvid/ce.py').unlink()
     assert main(['configs', 'mine']) == 0
-    assert '1 files copied, 2 already there' in capsys.readouterr().out
+    assert '1 files copied, 2 were already there' in capsys.readouterr().out
 
 
 def test_configs_overwrites_nothing(tree, tmp_path, capsys):
@@ -206,12 +206,15 @@ def test_help_waits_for_no_framework(command, tmp_path):
 @pytest.mark.parametrize(
     ('argv', 'hint'),
     [
-        (['tain'], "no command 'tain'; did you mean train?"),
-        (['plot_runs'], "no command 'plot_runs'; did you mean plot-runs?"),
-        (['train', 'a.py', '--work_dir=b'], '; did you mean --work-dir?'),
-        (['calibrate', 'a', 'b', '--split', 'vall'], '; did you mean val?'),
-        (['plot-calibration', 'map'], '; did you mean maps?'),
-        (['plot-calibration', 'maps', 'a', 'b=c', '--otu', 'd'], 'did you mean --out?'),
+        (['tain'], "unknown command 'tain' (did you mean 'train'?)"),
+        (['plot_runs'], "command 'plot_runs' (did you mean 'plot-runs'?)"),
+        (['train', 'a.py', '--work_dir=b'], " (did you mean '--work-dir'?)"),
+        (['calibrate', 'a', 'b', '--split', 'vall'], " (did you mean 'val'?)"),
+        (['plot-calibration', 'map'], " (did you mean 'maps'?)"),
+        (
+            ['plot-calibration', 'maps', 'a', 'b=c', '--otu', 'd'],
+            "(did you mean '--out'?)",
+        ),
     ],
 )
 def test_a_misspelled_word_is_answered_with_the_nearest(said, argv, hint):
@@ -223,8 +226,8 @@ def test_a_misspelled_word_is_answered_with_the_nearest(said, argv, hint):
 def test_a_word_like_no_other_gets_no_suggestion(said):
     assert said('zzz') == (
         2,
-        "error: there is no command 'zzz'\n"
-        '`python -m mmseg_jml --help` lists the commands.\n',
+        "error: unknown command 'zzz'\n"
+        'Run `python -m mmseg_jml --help` to list the commands.\n',
     )
 
 

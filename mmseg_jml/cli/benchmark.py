@@ -1,4 +1,4 @@
-"""Run a plan of trainings and report: what `tools/benchmark.py` runs."""
+"""Run the trainings of a plan and write a report, for `tools/benchmark.py` too."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run what is missing as the command line `argv` says; 1 if a run failed."""
+    """Start the missing runs of the plan in `argv`; return 1 if a run failed."""
     args = _parser(prog).parse_args(argv)
-    # What a dry run prints is a script; frameworks greet on stdout.
+    # A dry run prints a script to stdout, where frameworks print greetings.
     with contextlib.redirect_stdout(sys.stderr):
         prepare_mmseg()
     from mmengine.logging import MMLogger
 
-    # Each reading of a fold's config would be told.
+    # Otherwise a line is logged each time the config of a fold is read.
     MMLogger.get_current_instance().setLevel('WARNING')
     from ..experiments.plan.plan import read_plan
     from ..experiments.run.cells import runs
@@ -41,7 +41,10 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
         work_dir = args.work_dir or Path('work_dirs') / plan.name
         if args.report_only:
             if not work_dir.is_dir():
-                raise FileNotFoundError(f'`--report-only`: no folder {str(work_dir)!r}')
+                raise FileNotFoundError(
+                    '`--report-only` needs the work dir of earlier runs, but there is '
+                    f'no folder {str(work_dir)!r}'
+                )
             print(f'report: {_report(plan, work_dir)}')
             return 0
         chosen = runs(plan, work_dir, args.only)
@@ -53,14 +56,14 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
             return 0
         start, jobs = _places(args, work_dir, len(chosen))
         report = partial(_report, plan, work_dir)
-        report()  # what it cannot do is better known now
+        report()  # so that a problem with the report shows before the trainings
     say = partial(print, flush=True)
     runner = Runner(chosen, start, jobs=jobs, after=partial(_try, report), say=say)
     try:
         with signals_interrupt():
             done = runner.run()
     except KeyboardInterrupt:
-        print('\ninterrupted: the same command goes on from here', file=sys.stderr)
+        print('\ninterrupted: run the same command again to continue', file=sys.stderr)
         return 130
     print(f'\n{runner.table()}')
     print(f'report: {report()}')
@@ -70,33 +73,59 @@ def run_benchmark(argv: Sequence[str] | None = None, prog: str | None = None) ->
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Train and test the cells of a plan, each with its seeds or folds, '
-        'and report. What is finished is skipped, what was interrupted goes on.',
+        description='Train and test every cell of a plan with each of its seeds or '
+        'folds, and write a report. Finished runs are skipped, and interrupted runs '
+        'continue from their last checkpoint.',
     )
     parser.add_argument('plan', help='a YAML file that lists the trainings to compare')
     parser.add_argument(
-        '--work-dir', type=Path, help='default: work_dirs/<name of the plan>'
+        '--work-dir',
+        type=Path,
+        help='the folder for the runs and the report (default: work_dirs/<plan>)',
     )
     parser.add_argument(
-        '--only', nargs='+', default=(), metavar='CELL', help='and their teachers'
+        '--only',
+        nargs='+',
+        default=(),
+        metavar='CELL',
+        help='run only these cells and the teachers that they need',
     )
     parser.add_argument(
-        '--dry-run', action='store_true', help='print the commands of what is missing'
+        '--dry-run',
+        action='store_true',
+        help='print the commands of the missing runs; start none',
     )
     parser.add_argument(
-        '--report-only', action='store_true', help='of what is there; run nothing'
+        '--report-only',
+        action='store_true',
+        help='write the report from existing runs; start none',
     )
-    parser.add_argument('--jobs', type=_positive, default=1, help='runs at a time')
-    parser.add_argument('--gpus-per-run', type=_positive, default=1, metavar='N')
     parser.add_argument(
-        '--slurm', metavar='PARTITION', help='each run as a job, as many as there are'
+        '--jobs',
+        type=_positive,
+        default=1,
+        metavar='N',
+        help='how many runs are active at the same time (default: 1)',
+    )
+    parser.add_argument(
+        '--gpus-per-run',
+        type=_positive,
+        default=1,
+        metavar='N',
+        help='how many GPUs each run uses (default: 1)',
+    )
+    parser.add_argument(
+        '--slurm',
+        metavar='PARTITION',
+        help='submit every run as a Slurm job to this partition, all at once',
     )
     parser.add_argument(
         '--slurm-options',
         nargs='+',
         default=(),
         metavar='KEY=VALUE',
-        help="submitit's, as timeout_min=600 cpus_per_task=8 slurm_account=NAME",
+        help='options for submitit, for example timeout_min=600 cpus_per_task=8 '
+        'slurm_account=NAME',
     )
     return parser
 
@@ -109,7 +138,7 @@ def _positive(text: str) -> int:
 
 
 def _places(args: argparse.Namespace, work_dir: Path, number: int) -> tuple[Start, int]:
-    """How a run starts in a place, and how many places there are."""
+    """A function that starts a run in a slot, and the number of slots."""
     gpus = args.gpus_per_run
     if args.slurm is not None:
         from ..experiments.run.slurm import make_executor, submit
@@ -128,7 +157,7 @@ def _places(args: argparse.Namespace, work_dir: Path, number: int) -> tuple[Star
 
 
 def gpus_of(place: int, number: int) -> dict[str, str]:
-    """The GPUs of a place, where there are any: places share what is too few."""
+    """The GPUs of a slot, if there are any. Slots share GPUs if these are too few."""
     import torch
 
     count = torch.cuda.device_count()
@@ -142,7 +171,7 @@ def gpus_of(place: int, number: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the children as Ctrl-C does."""
+    """Let SIGTERM and a closed terminal stop the child processes as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -160,11 +189,15 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def _try(report: Callable[[], Path]) -> None:
-    """Report on the way: what cannot be reported yet must not end the trainings."""
+    """Update the report after a run. A failure here must not stop the trainings."""
     try:
         report()
     except Exception as error:
-        print(f'no report yet: {type(error).__name__}: {error}', file=sys.stderr)
+        print(
+            'warning: the report could not be written: '
+            f'{type(error).__name__}: {error}',
+            file=sys.stderr,
+        )
 
 
 def _report(plan: Plan, work_dir: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Train and test a config: what `tools/train.py` and `tools/test.py` run.
+"""The commands `train` and `test`, and what the other commands share with them.
 
-MMSegmentation is imported inside the functions: without it the modules that stand
-beside this one still import.
+MMSegmentation is imported inside the functions, so that the other commands can be
+imported without it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
-# What a config must have for the one and for the other.
+# The parts that a config must have for training and for testing.
 TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 TESTING = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 UNREGISTERED = ' registry. Please check'  # MMEngine's KeyError for an unknown `type`
@@ -34,7 +34,7 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
-    """Train as the command line `argv` says."""
+    """Train a model with the arguments `argv`."""
     args = _train_parser(prog).parse_args(argv)
     prepare_mmseg()
     cfg = _load(args, TRAINING)
@@ -67,7 +67,7 @@ def run_training(argv: Sequence[str] | None = None, prog: str | None = None) -> 
 
 
 def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
-    """Evaluate a checkpoint as the command line `argv` says."""
+    """Evaluate a checkpoint with the arguments `argv`."""
     args = _test_parser(prog).parse_args(argv)
     prepare_mmseg()
     cfg = _load(args, TESTING)
@@ -80,8 +80,8 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
         check_evaluation(cfg, 'test')
         apply_test_options(cfg, args)
         prepare_launcher(cfg)
-        check_weights(cfg, args.checkpoint)  # before the runner makes the work dir
-        if Path(args.checkpoint).is_file():  # for the config that is written
+        check_weights(cfg, args.checkpoint)  # before the runner creates the work dir
+        if Path(args.checkpoint).is_file():  # saved with the config
             cfg.checkpoint_sha256 = sha256_of(args.checkpoint)
     with errors_as_sentence((UnreadableError,)):
         _runner(cfg, for_test=True).test()
@@ -92,9 +92,9 @@ def run_test(argv: Sequence[str] | None = None, prog: str | None = None) -> None
 def errors_as_sentence(
     kinds: tuple[type[Exception], ...] = (ImportError, OSError, ValueError),
 ) -> Iterator[None]:
-    """End the process with the message alone: these errors are the user's to mend.
+    """Exit with the message and no traceback, for errors that the user can fix.
 
-    So is a `type` that no registry has, whatever `kinds` are.
+    An unknown `type` in a config ends the process in the same way whatever the `kinds`.
     """
     try:
         yield
@@ -107,9 +107,9 @@ def errors_as_sentence(
 
 
 def prepare_mmseg() -> None:
-    """Register everything, and from now on read checkpoints without running code.
+    """Register our modules, and from now on load checkpoints without running code.
 
-    Without MMSegmentation end with how to install it.
+    Where MMSegmentation is missing, the process exits and says how to install it.
     """
     from .. import register
 
@@ -124,17 +124,24 @@ def prepare_mmseg() -> None:
 
 
 def leave_apple_gpu() -> None:
-    """Use the CPU where MMEngine would use MPS, which has no float64 to sum in."""
+    """Use the CPU where MMEngine would use MPS, which does not support float64."""
     from mmengine.device import utils
 
     if utils.DEVICE == 'mps':
         utils.DEVICE = 'cpu'
-        print("on the CPU: Apple's GPUs have no float64", file=sys.stderr)
+        print(
+            "The CPU is used, because Apple's GPUs do not support float64.",
+            file=sys.stderr,
+        )
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the config and what changes it."""
-    parser.add_argument('config', help='a file, or a path in the shipped tree')
+    """Add the arguments `config` and `--cfg-options`."""
+    parser.add_argument(
+        'config',
+        help='a config file, or a shipped config (`python -m mmseg_jml configs` lists '
+        'them)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -149,8 +156,8 @@ def _add_loss_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--loss',
         metavar='NAME',
-        help='replace the losses of all heads by those of _base_/losses/NAME.py, or of '
-        'a file like it; `--cfg-options` come after it',
+        help='replace the losses of all heads with those in _base_/losses/NAME.py or '
+        'in a file of your own; `--cfg-options` are applied afterwards',
     )
 
 
@@ -159,9 +166,16 @@ def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParse
     add_config_arguments(parser)
     _add_loss_argument(parser)
     parser.add_argument(
-        '--work-dir', help='logs and checkpoints (default: work_dirs/<config>[-<loss>])'
+        '--work-dir',
+        help='the folder for logs and checkpoints (default: '
+        'work_dirs/<config>[-<loss>])',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='how the processes of a distributed run were started (default: none)',
+    )
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
     )
@@ -169,52 +183,61 @@ def _common_parser(prog: str | None, description: str) -> argparse.ArgumentParse
 
 
 def _train_parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = _common_parser(prog, 'Train a segmentor.')
+    parser = _common_parser(prog, 'Train a segmentation model.')
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from the latest checkpoint of the work dir, or from CHECKPOINT',
+        help='continue from CHECKPOINT, by default from the latest one in the work dir',
     )
     parser.add_argument(
         '--max-iters',
         type=int,
         metavar='N',
-        help='train for N iterations: the schedule of the learning rate, validation, '
-        'checkpoints and the log are shortened or lengthened in proportion; '
-        '`--cfg-options` come after it',
+        help='train for N iterations; the learning rate schedule and the intervals of '
+        'validation, checkpoints and logging are scaled in proportion; '
+        '`--cfg-options` are applied afterwards',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision (CUDA)')
+    parser.add_argument(
+        '--amp', action='store_true', help='train with mixed precision (CUDA)'
+    )
     parser.add_argument(
         '--no-check',
         dest='check',
         action='store_false',
-        help='start even if the check of the losses and of the first images and masks '
-        'would find a problem',
+        help='do not check the losses and the first images and masks before training',
     )
     return parser
 
 
 def _test_parser(prog: str | None) -> argparse.ArgumentParser:
     parser = _common_parser(prog, 'Evaluate a checkpoint.')
-    parser.add_argument('checkpoint', help='a file or an address')
-    parser.add_argument('--out', help='save predicted label maps in this folder')
-    parser.add_argument('--show', action='store_true', help='show predictions')
-    parser.add_argument('--show-dir', help='save painted predictions in this folder')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds of --show')
-    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('checkpoint', help='a path or URL')
+    parser.add_argument('--out', help='save the predicted label maps in this folder')
+    parser.add_argument('--show', action='store_true', help='show each prediction')
+    parser.add_argument(
+        '--show-dir',
+        help='save images with the predictions drawn over them in this folder',
+    )
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='how long --show displays each prediction (default: 2)',
+    )
+    parser.add_argument('--tta', action='store_true', help='use test-time augmentation')
     parser.add_argument(
         '--per-image',
         action='store_true',
-        help='write a table of the pictures beside the log: areas of the classes, '
-        'mIoU, calibration',
+        help='write a table with the class areas, mIoU and calibration of each image '
+        'next to the log',
     )
     parser.add_argument(
         '--confusion-matrix',
         action='store_true',
-        help='write which class is taken for which beside the log, as CSV, Markdown '
-        'and a figure',
+        help='write the confusion matrix next to the log: as CSV, Markdown and a plot',
     )
     return parser
 
@@ -222,9 +245,9 @@ def _test_parser(prog: str | None) -> argparse.ArgumentParser:
 def load_config(
     args: argparse.Namespace, needs: Collection[str] = ('model',)
 ) -> tuple[Path, Config]:
-    """The config file that `add_config_arguments` asked for, and what it says.
+    """The path of the config in `args`, and the config itself.
 
-    Where it cannot be read, or lacks a part of `needs`, the process ends with why.
+    If it cannot be read or lacks a part in `needs`, the process exits with the reason.
     """
     from .reading import read_config
 
@@ -241,8 +264,8 @@ def _load(args: argparse.Namespace, needs: Collection[str]) -> Config:
         loss = getattr(args, 'loss', None)
         name = f'{path.stem}-{Path(loss).stem}' if loss else path.stem
         cfg.work_dir = str(Path('work_dirs') / name)
-    # Old launchers hand the rank over as an argument, mmengine reads the environment.
-    # That of Open MPI it takes for the device alone, not for DistributedDataParallel.
+    # Old launchers pass the rank as an argument, but mmengine reads the environment.
+    # It uses Open MPI's variable for the device, not for DistributedDataParallel.
     local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', str(args.local_rank))
     os.environ.setdefault('LOCAL_RANK', local_rank)
     return cfg
@@ -269,10 +292,10 @@ def _runner(cfg: Config, *, for_test: bool) -> Runner:
 
 
 def _leave_process_group() -> None:
-    """End the process group, if there is one, while its threads can still be joined.
+    """Destroy the process group, if any, while its threads can still be joined.
 
-    DistributedDataParallel keeps the group alive, and a runner is full of reference
-    cycles: one left to the interpreter's exit makes gloo abort a finished process.
+    DistributedDataParallel keeps the group alive through the runner's reference cycles.
+    If it lives until the interpreter exits, gloo aborts a finished process.
     """
     import torch.distributed
 

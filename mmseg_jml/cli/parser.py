@@ -1,20 +1,20 @@
-"""The argument parser of every command: it suggests what was probably meant."""
+"""The argument parser that every command uses. It suggests what was meant."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterable
 from typing import Any, NoReturn
+
+from ..suggestion import did_you_mean
 
 UNKNOWN_FLAGS = 'unrecognized arguments: '
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that answers a misspelled flag or choice with the nearest."""
+    """An ArgumentParser that suggests the nearest flag or choice for an unknown one."""
 
     def error(self, message: str) -> NoReturn:
-        """End with the usage and `message`, and the flags nearest to unknown ones."""
+        """Exit with the usage and the message, and suggest a flag for unknown ones."""
         if message.startswith(UNKNOWN_FLAGS):
             words = message.removeprefix(UNKNOWN_FLAGS).split()
             unknown = [word.split('=')[0] for word in words if word.startswith('-')]
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
     def _flags(self) -> list[str]:
-        """The long flags of this parser and of those below it."""
+        """The long flags of this parser and of its subcommands."""
         flags = [flag for flag in self._option_string_actions if flag[:2] == '--']
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
@@ -34,17 +34,5 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            hint = did_you_mean(str(value), map(str, action.choices or ()))
+            hint = did_you_mean(value, action.choices or ())
             raise argparse.ArgumentError(action, f'{error.message}{hint}') from None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word nearest to `word`, '' if none is near.
-
-    >>> did_you_mean('--work_dir', ['--work-dir', '--resume'])
-    '; did you mean --work-dir?'
-    >>> did_you_mean('--zzz', ['--work-dir', '--resume'])
-    ''
-    """
-    near = difflib.get_close_matches(word, known, n=1)
-    return f'; did you mean {near[0]}?' if near else ''

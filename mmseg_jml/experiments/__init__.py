@@ -1,1 +1,1 @@
-"""Experiments: plans of trainings, the runs that carry them out, and their report."""
+"""Experiments: plans of training runs, the runs themselves, and their report."""

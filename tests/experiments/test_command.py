@@ -50,7 +50,7 @@ def test_report_only_runs_nothing(monkeypatch, tmp_path, capsys, reports):
     use_stub(monkeypatch)
     path, work = write_plan(tmp_path), tmp_path / 'work'
     command = [str(path), '--work-dir', str(work), '--report-only']
-    with pytest.raises(SystemExit, match='`--report-only`: no folder'):
+    with pytest.raises(SystemExit, match='`--report-only` needs the work dir'):
         run_benchmark(command)
     work.mkdir()
     assert run_benchmark(command) == 0
@@ -79,7 +79,7 @@ def test_a_report_that_fails_on_the_way_ends_nothing(
     with pytest.raises(KeyError):
         run_benchmark([str(path), '--work-dir', str(tmp_path / 'work')])
     assert set(states(runs_of(path)).values()) == {'done'}
-    assert "no report yet: KeyError: 'ECE'" in capsys.readouterr().err
+    assert "the report could not be written: KeyError: 'ECE'" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_is_known_before_anything_runs(

@@ -1,4 +1,4 @@
-"""Which trainings to compare: plans, and the figures that the paper gives."""
+"""Plans of the trainings to compare, and the results in the paper."""
 
 from .plan import Cell, Plan, make_plan, read_plan
 

@@ -1,4 +1,4 @@
-"""The figures of the paper, to stand beside measured ones."""
+"""The results of the paper, for comparison with measured ones."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import NamedTuple
 
 import yaml
 
+from .schema import require_one_of
+
 FILE = Path(__file__).with_name('paper.yml')
 FIGURE = re.compile(r'(?P<mean>[\d.]+)(±(?P<spread>[\d.]+))?( \((?P<max>[\d.]+)\))?')
 
 
 class Figure(NamedTuple):
-    """A figure of the paper, in per cent."""
+    """A result of the paper, in per cent."""
 
     mean: float
-    spread: float | None = None  # over the number of runs, not one less
+    spread: float | None = None  # standard deviation, divided by n and not by n - 1
     max: float | None = None
 
 
 class Table(NamedTuple):
-    """One table: figures by row and column, and in what they are unlike ours."""
+    """One table: results by row and column, and notes on how they differ from ours."""
 
     title: str
     runs: int
@@ -31,7 +33,7 @@ class Table(NamedTuple):
 
 
 def read_table(name: str) -> Table:
-    """A table of the paper, by its number: 'table1' to 'table9', 'figure5', 'figure6'.
+    """Read a table of the paper: 'table1' to 'table9', 'figure5' or 'figure6'.
 
     >>> read_table('table2').rows['M2/JML']['mIoU']
     Figure(mean=74.42, spread=0.52, max=None)
@@ -41,8 +43,7 @@ def read_table(name: str) -> Table:
     """
     paper = yaml.safe_load(FILE.read_text(encoding='utf-8'))
     tables = paper['tables']
-    if name not in tables:
-        raise ValueError(f'`paper` must be one of {list(tables)}, got {name!r}')
+    require_one_of(name, tables, 'paper')
     table = tables[name]
     rows = {
         row: dict(zip(table['columns'], map(_figure, cells), strict=True))
@@ -55,7 +56,7 @@ def read_table(name: str) -> Table:
 def _figure(cell: str | float) -> Figure:
     found = FIGURE.fullmatch(str(cell))
     if found is None:
-        raise ValueError(f'a figure must be mean±spread (maximum), got {cell!r}')
+        raise ValueError(f'a result must be mean±spread (maximum), got {cell!r}')
     mean, *others = (found[name] for name in Figure._fields)
     return Figure(
         float(mean), *(None if part is None else float(part) for part in others)

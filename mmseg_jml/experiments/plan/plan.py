@@ -1,4 +1,4 @@
-"""Plans: which trainings to compare, read from YAML."""
+"""Plans of the trainings to compare, which are read from YAML."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import Any
 import yaml
 
 from .paper import read_table
-from .schema import UniqueKeys, flatten, mapping_of, numbers_of, require
+from .schema import (
+    UniqueKeys,
+    flatten,
+    mapping_of,
+    numbers_of,
+    require,
+    require_one_of,
+)
 
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]*')
-TAKEN = ('jobs', 'report')  # folders of the work dir
+A_NAME = 'a name of letters, digits and `._+-` that begins with a letter or digit'
+TAKEN = ('jobs', 'report')  # other folders in the work dir
 OF_PLAN = {
     'name': str,
     'description': str,
@@ -48,23 +56,24 @@ OF_SWEEP = {'name': str, 'options': list, 'values': list, 'cells': list}
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of the comparison, to be repeated over seeds or folds.
+    """One training of the comparison, which is repeated with several seeds or folds.
 
     Args:
-        name: its folder's.
-        title: what tables call it.
-        config: a file, or a path in the shipped tree.
-        overrides: settings of the config by dotted keys, as `--cfg-options` takes them.
-        teacher: the cell whose checkpoint it learns from, or starts with.
-        starts: whether it starts with that checkpoint.
-        swept: the swept option's name and this cell's value, empty if none.
-        paper: its row in the paper's table.
-        loss: a fragment of `_base_/losses` in place of the config's losses.
-        teacher_seed: the one seed of the teacher for all seeds; None is the same seed.
-        seeds: None is the plan's.
-        baseline: the cell that it is compared with; None leaves it to the plan.
-        max_iters: for how long to train, with a schedule in proportion; None is as long
-            as the config says.
+        name: the name of the cell and of its folder.
+        title: the name that is shown in tables.
+        config: a config file, or a shipped config.
+        overrides: settings of the config by dotted keys, as for `--cfg-options`.
+        teacher: the cell whose checkpoint this one learns from or starts with.
+        starts: whether this cell starts with that checkpoint.
+        swept: the name of the swept option and its value here; empty without a sweep.
+        paper: the row of the paper's table that this cell corresponds to.
+        loss: a file of `_base_/losses` that replaces the losses of the config.
+        teacher_seed: the seed of the teacher for all seeds of this cell; None takes the
+            teacher with the same seed.
+        seeds: the seeds of this cell; None uses those of the plan.
+        baseline: the cell to compare this one with; None uses that of the plan.
+        max_iters: the number of training iterations, to which the schedule is scaled;
+            None trains for as long as the config says.
     """
 
     name: str
@@ -84,7 +93,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What was swept: the name of the axis and its values."""
+    """The name of the swept option and its values."""
 
     name: str
     values: tuple[Any, ...]
@@ -95,15 +104,15 @@ class Plan:
     """Cells to train and test, each once for each seed and fold.
 
     Args:
-        name: the default folder is `work_dirs/<name>`.
-        cells: in the order of the tables.
-        baseline: the cell that differences are taken to.
-        seeds, folds: without folds there is at least one seed; with folds and no seeds
-            each fold trains once, with the config's seed.
-        sweep: what was swept, if anything.
-        paper: the paper's table to stand beside, as 'table1'.
-        description: for the head of the report.
-        data_root: in place of the configs'.
+        name: the name of the plan; its default work dir is `work_dirs/<name>`.
+        cells: the cells, in the order that tables show them in.
+        baseline: the cell that the others are compared with.
+        seeds, folds: the seeds and folds. Without folds there is at least one seed.
+            With folds and no seeds, each fold is trained once, with the config's seed.
+        sweep: the swept option, if there is one.
+        paper: the table of the paper to compare with, for example 'table1'.
+        description: the text at the beginning of the report.
+        data_root: a folder that replaces the `data_root` of the configs.
     """
 
     name: str
@@ -117,11 +126,11 @@ class Plan:
     data_root: str | None = None
 
     def cell(self, name: str) -> Cell:
-        """The cell of this name."""
+        """The cell with this name."""
         return next(cell for cell in self.cells if cell.name == name)
 
     def seeds_of(self, cell: Cell) -> tuple[int | None, ...]:
-        """The seeds of a cell; (None,) is the config's own."""
+        """The seeds of a cell; (None,) stands for the seed of the config."""
         return (self.seeds if cell.seeds is None else cell.seeds) or (None,)
 
 
@@ -130,14 +139,14 @@ def read_plan(path: str | Path) -> Plan:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: something in it is wrong; the message names file and key.
+        ValueError: the plan has an error; the message names the file and the key.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'no plan {str(path)!r}')
+        raise FileNotFoundError(f'there is no plan {str(path)!r}')
     try:
         found = yaml.load(path.read_text('utf-8'), UniqueKeys)
-        return make_plan({'name': path.stem} | mapping_of(found, OF_PLAN, 'the plan'))
+        return make_plan({'name': path.stem} | mapping_of(found, OF_PLAN))
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f'{path}: {error}') from error
 
@@ -152,7 +161,7 @@ def make_plan(found: Mapping[str, Any]) -> Plan:
     Raises:
         ValueError: as for `read_plan`.
     """
-    require(bool(NAME.fullmatch(found['name'])), 'name', 'a name', found['name'])
+    require(bool(NAME.fullmatch(found['name'])), 'name', A_NAME, found['name'])
     seeds = numbers_of(found, 'seeds', () if found.get('folds') else (0,))
     shared = flatten(found.get('overrides', {}), 'overrides')
     cells = [*_listed(found, shared), *_crossed(found, shared)]
@@ -177,14 +186,24 @@ def make_plan(found: Mapping[str, Any]) -> Plan:
 def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
     for name, each in found.get('cells', {}).items():
         where = f'cells.{name}'
-        require(isinstance(name, str), 'cells', 'names (quote numbers)', name)
-        require(bool(NAME.fullmatch(name)), where, 'a name for a folder', name)
+        require(
+            isinstance(name, str),
+            'cells',
+            'a mapping whose keys are strings (put numbers in quotes)',
+            name,
+        )
+        require(bool(NAME.fullmatch(name)), where, A_NAME, name)
         cell = mapping_of(
             {'config': each} if isinstance(each, str) else each, OF_CELL, where
         )
-        require('config' in cell, where, 'a config, or `config: ...` and more', each)
+        require(
+            'config' in cell,
+            where,
+            'a config, or a mapping with the key `config`',
+            each,
+        )
         both = 'teacher' in cell and 'start' in cell
-        require(not both, where, 'given a `teacher` or a `start`, not both', each)
+        require(not both, where, 'given either `teacher` or `start`, not both', each)
         own = flatten(cell.get('overrides', {}), f'{where}.overrides')
         yield Cell(
             name=name,
@@ -203,20 +222,25 @@ def _listed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
 
 
 def _crossed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]:
-    """A cell for each base and loss."""
+    """One cell for each combination of a base and a loss."""
     if 'base' not in found and 'losses' not in found:
         return
     require(
-        'base' in found and found.get('losses'), 'losses', 'given with `base`', None
+        'base' in found and found.get('losses'),
+        'losses',
+        'given together with `base`',
+        None,
     )
     bases = found['base']
     bases = {'': bases} if isinstance(bases, str) else bases
     for base, config in bases.items():
-        require(isinstance(config, str), f'base.{base}', 'a config', config)
+        require(isinstance(config, str), f'base.{base}', 'the path of a config', config)
         for loss in found['losses']:
-            require(isinstance(loss, str), 'losses', 'names of fragments', loss)
+            require(
+                isinstance(loss, str), 'losses', 'a list of loss names or files', loss
+            )
             name = f'{base}-{Path(loss).stem}'.removeprefix('-')
-            require(bool(NAME.fullmatch(name)), 'losses', 'names for folders', name)
+            require(bool(NAME.fullmatch(name)), 'losses', A_NAME, name)
             yield Cell(
                 name=name,
                 title=name,
@@ -229,18 +253,20 @@ def _crossed(found: Mapping[str, Any], shared: dict[str, Any]) -> Iterator[Cell]
 
 def _length(found: Mapping[str, Any], where: str, default: int | None) -> int | None:
     number = found.get('max_iters', default)
-    require(number is None or number > 0, where, 'a whole number from 1', number)
+    require(
+        number is None or number > 0, where, 'a whole number that is at least 1', number
+    )
     return number
 
 
 def _sweep(sweep: Mapping[str, Any], cells: Sequence[Cell]) -> tuple[Sweep, list[Cell]]:
-    """Put one cell for each value in the place of each swept cell."""
+    """Replace each swept cell with one cell for each value."""
     for key in ('name', 'options', 'values'):
         require(bool(sweep.get(key)), f'sweep.{key}', 'given', sweep.get(key))
     known = [cell.name for cell in cells]
     swept = sweep.get('cells', known)
     for name in swept:
-        require(name in known, 'sweep.cells', f'some of {known}', name)
+        require_one_of(name, known, 'sweep.cells')
     made: list[Cell] = []
     for cell in cells:
         if cell.name in swept:
@@ -252,7 +278,7 @@ def _sweep(sweep: Mapping[str, Any], cells: Sequence[Cell]) -> tuple[Sweep, list
 
 def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
     name = f'{cell.name}_{sweep["name"]}-{value}'
-    require(bool(NAME.fullmatch(name)), 'sweep', 'values for names of folders', name)
+    require(bool(NAME.fullmatch(name)), 'sweep', A_NAME, name)
     options = flatten(dict.fromkeys(sweep['options'], value), 'sweep.values')
     return replace(
         cell,
@@ -265,27 +291,27 @@ def _swept(cell: Cell, sweep: Mapping[str, Any], value: Any) -> Cell:
 
 def _check(plan: Plan) -> None:
     names = [cell.name for cell in plan.cells]
-    require(bool(names), 'cells', 'at least one', names)
+    require(bool(names), 'cells', 'a mapping with at least one cell', names)
     double = sorted({name for name in names if names.count(name) > 1})
-    require(not double, 'cells', 'of different names', double)
+    require(not double, 'cells', 'cells with different names', double)
     titles = [cell.title for cell in plan.cells]
     double = sorted({title for title in titles if titles.count(title) > 1})
-    require(not double, 'cells', 'of different titles', double)
+    require(not double, 'cells', 'cells with different titles', double)
     taken = [name for name in names if name in TAKEN]
-    require(not taken, 'cells', f'of other names than {TAKEN}', taken)
+    allowed = f'cells with names other than {TAKEN}, which are taken'
+    require(not taken, 'cells', allowed, taken)
     if plan.paper is not None:
         read_table(plan.paper)
     if plan.baseline is not None:
-        require(plan.baseline in names, 'baseline', f'one of {names}', plan.baseline)
+        require_one_of(plan.baseline, names, 'baseline')
     for cell in plan.cells:
         if cell.baseline is not None:
-            where = f'cells.{cell.name}.baseline'
-            require(cell.baseline in names, where, f'one of {names}', cell.baseline)
+            require_one_of(cell.baseline, names, f'cells.{cell.name}.baseline')
         if cell.teacher is None:
             require(
                 cell.teacher_seed is None,
                 f'cells.{cell.name}.teacher_seed',
-                'beside a `teacher` or `start`',
+                'given only together with `teacher` or `start`',
                 cell.teacher_seed,
             )
         else:
@@ -296,8 +322,13 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
     where = f'cells.{cell.name}.{"start" if cell.starts else "teacher"}'
     above, line = cell, [cell.name]
     while above.teacher is not None:
-        require(above.teacher in names, where, f'one of {names}', above.teacher)
-        require(above.teacher not in line, where, 'another cell', ' -> '.join(line))
+        require_one_of(above.teacher, names, where)
+        require(
+            above.teacher not in line,
+            where,
+            'a cell that does not depend on this one',
+            ' -> '.join([*line, above.teacher]),
+        )
         above = plan.cell(above.teacher)
         line.append(above.name)
     taught = plan.seeds_of(plan.cell(line[1]))
@@ -306,7 +337,7 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
         require(
             seed in taught,
             f'cells.{cell.name}.teacher_seed',
-            f"a seed of the teacher's {taught}",
+            f"one of the teacher's seeds {taught}",
             seed,
         )
         return
@@ -314,7 +345,7 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
         require(
             seed in taught,
             where,
-            f'trained with each seed of its students, or one of its seeds {taught} '
-            'chosen by `teacher_seed`',
+            f'a cell with every seed of its students (it has the seeds {taught}; '
+            '`teacher_seed` can choose one of them for all students)',
             f'no seed {seed}',
         )
