@@ -125,7 +125,7 @@ def load_exactly(
         if not any(key.startswith(TEACHER) for key in given):
             missing = [key for key in missing if not key.startswith(TEACHER)]
         problems = _listed(
-            {MISSING: _needed(missing), UNKNOWN: _needed(unknown)},
+            {MISSING: _needed(missing), UNEXPECTED: _needed(unknown)},
         )
     if problems:
         raise CheckpointError(
@@ -150,7 +150,7 @@ def require_some(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
 
 
 MISSING = 'the model has and the checkpoint lacks'
-UNKNOWN = 'the checkpoint has and the model lacks'
+UNEXPECTED = 'the checkpoint has and the model lacks'
 
 
 def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
@@ -163,7 +163,7 @@ def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     return _listed(
         {
             MISSING: [key for key in _needed(own) if key not in given],
-            UNKNOWN: [key for key in _needed(given) if key not in own],
+            UNEXPECTED: [key for key in _needed(given) if key not in own],
             'have another shape in the checkpoint': shapes,
         }
     )

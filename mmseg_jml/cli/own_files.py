@@ -53,13 +53,13 @@ def id_masks(
 def _convert(
     rater: Rater, meaning: Meaning, folder: Path, args: argparse.Namespace
 ) -> None:
-    from ..datasets.convert import Job, convert_masks
+    from ..datasets.convert import Conversion, convert_masks
     from ..datasets.mask_values import to_ids
     from ..datasets.parallel import DEFAULT_WORKERS
     from ..files import write_whole
 
     jobs = {
-        pair.name: Job(pair.mask, folder / f'{pair.name}.png', pair.image)
+        pair.name: Conversion(pair.mask, folder / f'{pair.name}.png', pair.image)
         for pair in rater.pairs
     }
     made_from = {

@@ -14,7 +14,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
 from .listing import images_left_out, list_hint, listing_trouble, missing_images
-from .pairs import Target, inspect_pair, some
+from .pairs import MaskRules, inspect_pair, some
 from .reading import Reader, built, loading_steps
 from .verdict import MaskIds
 
@@ -86,8 +86,8 @@ def find_problems(
         if labelled and num_classes not in (None, count):
             yield classes_trouble(leaf, num_classes)
         if count is not None or not labelled:
-            target = target_of(leaf, count or 0)
-            yield from _file_problems(leaf, target, num_masks, masks)
+            rules = mask_rules(leaf, count or 0)
+            yield from _file_problems(leaf, rules, num_masks, masks)
     problems, notes = masks.judge()
     for problem in problems:
         if whole:
@@ -194,7 +194,7 @@ def build_unlisted(config: Mapping, *, loaders_only: bool = False) -> BaseDatase
 
 
 def _file_problems(
-    leaf: BaseDataset, target: Target, num_masks: int | None, masks: MaskIds
+    leaf: BaseDataset, rules: MaskRules, num_masks: int | None, masks: MaskIds
 ) -> Iterator[str]:
     """Sentences about the images and masks of one dataset; adds to `masks`."""
     reader = Reader.of(leaf)
@@ -205,15 +205,15 @@ def _file_problems(
         yield problem.sentence
     for index in _spread(len(leaf), num_masks):
         entry = leaf.get_data_info(index)
-        pair = inspect_pair(entry, target, reader)
-        masks.add(entry, pair, reader, target)
+        pair = inspect_pair(entry, rules, reader)
+        masks.add(entry, pair, reader, rules)
         yield from (problem.sentence for problem in pair.problems)
 
 
-def target_of(leaf: BaseDataset, num_classes: int) -> Target:
+def mask_rules(leaf: BaseDataset, num_classes: int) -> MaskRules:
     """What the masks of a dataset have to fit."""
     ignored = getattr(leaf, 'ignore_index', 255)
-    return Target(num_classes, leaf.metainfo.get('palette', ()), ignored)
+    return MaskRules(num_classes, leaf.metainfo.get('palette', ()), ignored)
 
 
 def _spread(length: int, count: int | None) -> list[int]:

@@ -14,7 +14,7 @@ from .parallel import DEFAULT_WORKERS, parallel_map
 from .reading import Reader
 
 
-class Job(NamedTuple):
+class Conversion(NamedTuple):
     """One mask to convert: where it is, where its label map goes, its picture."""
 
     mask: Path
@@ -23,7 +23,7 @@ class Job(NamedTuple):
 
 
 def convert_masks(
-    jobs: Sequence[Job],
+    conversions: Sequence[Conversion],
     read: Callable[[Path], np.ndarray],
     *,
     workers: int = DEFAULT_WORKERS,
@@ -34,7 +34,7 @@ def convert_masks(
     starting it again. A bad file is named and stops nothing.
 
     Args:
-        jobs: What to convert. Label maps are PNG files.
+        conversions: What to convert. Label maps are PNG files.
         read: Gives the (H, W) uint8 label map of a mask.
         workers: How many threads.
 
@@ -42,28 +42,34 @@ def convert_masks(
         A sentence for each mask that failed: missing, unreadable, or of another size
         than its picture.
     """
-    todo = [job for job in jobs if not job.label.exists()]
-    if len(todo) < len(jobs):
-        print(f'{len(jobs) - len(todo)} of {len(jobs)} masks are already converted')
+    todo = [conversion for conversion in conversions if not conversion.label.exists()]
+    total = len(conversions)
+    if len(todo) < total:
+        print(f'{total - len(todo)} of {total} masks are already converted')
     outcomes = parallel_map(
-        lambda job: _convert(job, read), todo, workers=workers, what='masks'
+        lambda conversion: _convert(conversion, read),
+        todo,
+        workers=workers,
+        what='masks',
     )
     return [sentence for sentence in outcomes if sentence]
 
 
-def _convert(job: Job, read: Callable[[Path], np.ndarray]) -> str | None:
+def _convert(conversion: Conversion, read: Callable[[Path], np.ndarray]) -> str | None:
     try:
-        if not job.mask.exists():
-            return f'mask {job.mask} is missing'
-        label = read(job.mask)
-        size = Reader().look({'img_path': str(job.picture)}, decode=True).size
+        if not conversion.mask.exists():
+            return f'mask {conversion.mask} is missing'
+        label = read(conversion.mask)
+        size = Reader().look({'img_path': str(conversion.picture)}, decode=True).size
         if label.shape != size:
-            return f'mask {job.mask} is {_by(label.shape)}, its picture {_by(size)}'
-        write_whole(job.label, png(label))
+            return (
+                f'mask {conversion.mask} is {_by(label.shape)}, its picture {_by(size)}'
+            )
+        write_whole(conversion.label, png(label))
     except Exception as error:  # readers raise what they like on broken files
         text = str(error) or type(error).__name__
-        named = str(job.mask) in text or str(job.picture) in text
-        return text if named else f'mask {job.mask} cannot be converted: {text}'
+        named = str(conversion.mask) in text or str(conversion.picture) in text
+        return text if named else f'mask {conversion.mask} cannot be converted: {text}'
     return None
 
 

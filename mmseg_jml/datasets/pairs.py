@@ -39,7 +39,7 @@ class Pair(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Target(NamedTuple):
+class MaskRules(NamedTuple):
     """What a mask has to fit: the number of classes, their colours, the ignored id."""
 
     num_classes: int
@@ -48,14 +48,14 @@ class Target(NamedTuple):
 
 
 def inspect_pair(
-    entry: Entry, target: Target, reader: Reader, *, decode: bool = False
+    entry: Entry, rules: MaskRules, reader: Reader, *, decode: bool = False
 ) -> Pair:
     """Look at one image and its mask.
 
     Args:
         entry: As `get_data_info` of a `BaseSegDataset` gives it. Without a
             `seg_map_path` the image is not labelled.
-        target: What its mask has to fit.
+        rules: What its mask has to fit.
         reader: How its dataset reads files.
         decode: Read the image's pixels too, not only its size.
     """
@@ -63,7 +63,7 @@ def inspect_pair(
     mask, pixels, notes = None, {}, []
     path = entry.get('seg_map_path')
     if path is not None:
-        mask = _read_mask(entry, target, reader, problems)
+        mask = _read_mask(entry, rules, reader, problems)
     if mask is not None:
         pixels = _count(mask.ids)
         if decode and is_tiff(path):
@@ -77,7 +77,7 @@ def inspect_pair(
             sentence = f'mask {path} is {shape}, its image {look.size} (H, W)'
             problems.append(Problem('sizes differ', sentence))
         names = reader.names(entry)
-        problems += _mask_problems(path, mask, pixels, names, target)
+        problems += _mask_problems(path, mask, pixels, names, rules)
     return Pair(problems, pixels, tuple(notes))
 
 
@@ -96,14 +96,14 @@ def _look(
 
 
 def _read_mask(
-    entry: Entry, target: Target, reader: Reader, problems: list[Problem]
+    entry: Entry, rules: MaskRules, reader: Reader, problems: list[Problem]
 ) -> Mask | None:
     try:
         return reader.mask(entry)
     except FileNotFoundError as error:
         problems.append(Problem('missing mask', str(error)))
     except ColourMaskError as error:
-        sentence = f'{error}{_colour_hint(error.pixels, target.palette)}'
+        sentence = f'{error}{_colour_hint(error.pixels, rules.palette)}'
         problems.append(Problem('colour mask', sentence))
     except FractionError as error:
         problems.append(Problem('not whole numbers', str(error)))
@@ -123,7 +123,7 @@ def _count(ids: np.ndarray) -> dict[int, int]:
 
 
 def _mask_problems(
-    path: str, mask: Mask, pixels: dict[int, int], names: Entry, target: Target
+    path: str, mask: Mask, pixels: dict[int, int], names: Entry, rules: MaskRules
 ) -> list[Problem]:
     problems, ids = [], sorted(pixels)
     if mask.format in JPEG:
@@ -132,16 +132,16 @@ def _mask_problems(
             f'{some(ids)}, and even those that are classes may be wrong'
         )
         return [Problem('lossy mask', sentence)]
-    wrong = wrong_ids(ids, names, target)
+    wrong = wrong_ids(ids, names, rules)
     if wrong:
-        kind, hint = _guess(ids, wrong, names, target)
+        kind, hint = _guess(ids, wrong, names, rules)
         sentence = (
-            f'mask {path} holds the ids {some(wrong)}, but {target.num_classes} '
-            f'classes allow {_allowed(names, target)}, and {target.ignored} for ignored'
+            f'mask {path} holds the ids {some(wrong)}, but {rules.num_classes} '
+            f'classes allow {_allowed(names, rules)}, and {rules.ignored} for ignored'
             f'{hint}'
         )
         problems.append(Problem(kind, sentence))
-    moved = _moved_ids(mask, ids, target.palette, class_of_ids(names))
+    moved = _moved_ids(mask, ids, rules.palette, class_of_ids(names))
     if moved:
         now, then = moved
         sentence = (
@@ -152,7 +152,7 @@ def _mask_problems(
     return problems
 
 
-def wrong_ids(ids: Sequence[int], names: Entry, target: Target) -> list[int]:
+def wrong_ids(ids: Sequence[int], names: Entry, rules: MaskRules) -> list[int]:
     """The ids of a file of which the training makes neither a class nor ignored."""
     classes = class_of_ids(names)
     # LoadAnnotations lets larger ones wrap around.
@@ -160,26 +160,26 @@ def wrong_ids(ids: Sequence[int], names: Entry, target: Target) -> list[int]:
         i
         for i in ids
         if 0 <= i < 256
-        and (classes[i] < target.num_classes or classes[i] == target.ignored)
+        and (classes[i] < rules.num_classes or classes[i] == rules.ignored)
     }
     return [i for i in ids if i not in fit]
 
 
-def _allowed(names: Entry, target: Target) -> str:
+def _allowed(names: Entry, rules: MaskRules) -> str:
     if names.get('label_map'):
         return f'0 to {max(names["label_map"])}'
     if names.get('reduce_zero_label'):
-        return f'1 to {target.num_classes}, 0 for ignored (`reduce_zero_label=True`)'
-    return f'0 to {target.num_classes - 1}'
+        return f'1 to {rules.num_classes}, 0 for ignored (`reduce_zero_label=True`)'
+    return f'0 to {rules.num_classes - 1}'
 
 
 def _guess(
-    ids: Sequence[int], wrong: Sequence[int], names: Entry, target: Target
+    ids: Sequence[int], wrong: Sequence[int], names: Entry, rules: MaskRules
 ) -> tuple[str, str]:
     """What a mask with such ids usually means: the kind of problem, and a hint."""
     if set(ids) <= {0, 255}:
         return 'black and white', '. A black and white mask? Write 1 for white'
-    if wrong == [target.num_classes] and not names.get('reduce_zero_label'):
+    if wrong == [rules.num_classes] and not names.get('reduce_zero_label'):
         return 'off by one', (
             '. Off by one? If 0 means unlabelled, set `reduce_zero_label=True` in the '
             'dataset; if 0 is a class, `classes` lacks one'

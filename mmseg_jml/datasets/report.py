@@ -15,7 +15,7 @@ from .check import (
     classes_trouble,
     has_masks,
     leaf_datasets,
-    target_of,
+    mask_rules,
 )
 from .listing import (
     image_paths,
@@ -23,7 +23,7 @@ from .listing import (
     listing_trouble,
     masks_without_image,
 )
-from .pairs import Pair, Problem, Target, inspect_pair, some
+from .pairs import MaskRules, Pair, Problem, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 from .reading import Entry, LoaderError, Reader
 from .verdict import MaskIds
@@ -174,8 +174,8 @@ def _inspect_leaf(
         sentence = f'two datasets have other classes than one another: {some(classes)}'
         report.problems.append(Problem('number of classes', sentence))
         return
-    target = target_of(leaf, len(classes))
-    report.ignore_index = target.ignored
+    rules = mask_rules(leaf, len(classes))
+    report.ignore_index = rules.ignored
     paths = image_paths(leaf)
     again = sorted(report.paths & paths)
     if again:
@@ -190,9 +190,9 @@ def _inspect_leaf(
     contradiction = reader.contradiction(entries[0])
     if contradiction:
         report.problems.append(Problem('loader', contradiction))
-    look = partial(inspect_pair, target=target, reader=reader, decode=True)
+    look = partial(inspect_pair, rules=rules, reader=reader, decode=True)
     pairs = parallel_map(look, entries, workers=workers, what=f'{report.name}: images')
-    _add_pairs(report, entries, pairs, reader, target)
+    _add_pairs(report, entries, pairs, reader, rules)
     report.problems += masks_without_image(leaf, entries)
 
 
@@ -201,17 +201,17 @@ def _add_pairs(
     entries: Sequence[Entry],
     pairs: Sequence[Pair],
     reader: Reader,
-    target: Target,
+    rules: MaskRules,
 ) -> None:
     described: Counter[str] = Counter()
     for entry, pair in zip(entries, pairs, strict=True):
         report.problems += pair.problems
         described.update(pair.notes)
-        report.masks.add(entry, pair, reader, target)
+        report.masks.add(entry, pair, reader, rules)
         report.ids.update(pair.pixels)
         if pair.pixels and not pair.problems:
             report.sound.append(partial(_load, entry, reader))
-        _count(report, pair, reader.class_of_ids(entry), target.ignored)
+        _count(report, pair, reader.class_of_ids(entry), rules.ignored)
     report.notes += [f'{number} {words}' for words, number in described.items()]
 
 

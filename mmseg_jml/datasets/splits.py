@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from .check import target_of
-from .pairs import Target, inspect_pair, some
+from .check import mask_rules
+from .pairs import MaskRules, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 from .reading import Reader
 
@@ -49,7 +49,7 @@ def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> C
         raise ValueError('a data set without `classes` cannot be split')
     count = partial(
         _class_pixels,
-        target=target_of(dataset, len(classes)),
+        rules=mask_rules(dataset, len(classes)),
         reader=Reader.of(dataset),
     )
     infos = [info for _, info in named]
@@ -71,16 +71,16 @@ def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
 
 
 def _class_pixels(
-    info: Mapping[str, Any], target: Target, reader: Reader
+    info: Mapping[str, Any], rules: MaskRules, reader: Reader
 ) -> np.ndarray:
     """(C,) pixels of each class in a mask."""
-    pair = inspect_pair(info, target, reader)
+    pair = inspect_pair(info, rules, reader)
     if pair.problems:
         raise ValueError(pair.problems[0].sentence)
     ids = np.fromiter(pair.pixels, int)
     classes = reader.class_of_ids(info)[ids]
-    counts = np.fromiter(pair.pixels.values(), int) * (classes != target.ignored)
-    return np.bincount(classes, counts, minlength=256)[: target.num_classes].astype(int)
+    counts = np.fromiter(pair.pixels.values(), int) * (classes != rules.ignored)
+    return np.bincount(classes, counts, minlength=256)[: rules.num_classes].astype(int)
 
 
 def split_sizes(number: int, fractions: Sequence[Fraction]) -> dict[Fraction, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pairs import Pair, Problem, Target, some, wrong_ids
+from .pairs import MaskRules, Pair, Problem, some, wrong_ids
 from .reading import Entry, Reader
 
 BLACK_AND_WHITE = frozenset({0, 255})
@@ -18,18 +18,18 @@ class MaskIds:
         self.num_classes = 0
         self.shifted = self.unfit = False
 
-    def add(self, entry: Entry, pair: Pair, reader: Reader, target: Target) -> None:
+    def add(self, entry: Entry, pair: Pair, reader: Reader, rules: MaskRules) -> None:
         """Take in one mask; what could not be read is passed over."""
         if not pair.pixels:
             return
         self.masks[entry['seg_map_path']] = ids = frozenset(pair.pixels)
-        self.num_classes = max(self.num_classes, target.num_classes)
+        self.num_classes = max(self.num_classes, rules.num_classes)
         names = reader.names(entry)
-        self.shifted |= bool(names.get('reduce_zero_label')) or target.ignored != 255
-        self.unfit |= bool(wrong_ids(sorted(ids), names, target))
+        self.shifted |= bool(names.get('reduce_zero_label')) or rules.ignored != 255
+        self.unfit |= bool(wrong_ids(sorted(ids), names, rules))
         classes = reader.class_of_ids(entry)
         fitting = {int(classes[i]) for i in ids if 0 <= i < 256}
-        self.classes |= fitting & set(range(target.num_classes))
+        self.classes |= fitting & set(range(rules.num_classes))
 
     def judge(self) -> tuple[list[Problem], list[str]]:
         """Problems, and notes about what may be one."""

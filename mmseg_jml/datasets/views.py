@@ -11,7 +11,7 @@ from mmcv.transforms import Compose
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from mmseg.registry import TRANSFORMS
 
-PADDING, UNKNOWN = 255, 254  # ids in the label map of an unlabelled picture
+PADDING, UNLABELLED = 255, 254  # ids in the label map of an unlabelled picture
 META_KEYS = (
     'img_path',
     'ori_shape',
@@ -42,7 +42,7 @@ class LoadOptionalAnnotations(LoadAnnotations):
         if results['has_label']:
             results = super().transform(results)
             label = results['gt_seg_map']
-            results['gt_seg_map'] = np.where(label == PADDING, UNKNOWN, label)
+            results['gt_seg_map'] = np.where(label == PADDING, UNLABELLED, label)
         else:
             results['gt_seg_map'] = np.zeros(results['img'].shape[:2], np.uint8)
             results['seg_fields'].append('gt_seg_map')

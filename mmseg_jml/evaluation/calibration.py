@@ -43,7 +43,7 @@ from .entries import (
 )
 from .figures_table import calibration_tables
 from .fine_grained_iou import pack_areas
-from .keys import ADAPTIVE, Keys, of_class
+from .metric_keys import ADAPTIVE, Keys, of_class
 from .per_image import log_folder, picture_name, rows
 from .pictures import read_logits, read_picture
 

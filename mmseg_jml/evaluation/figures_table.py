@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from ..markdown_table import table
-from .keys import PREFIX
+from .metric_keys import PREFIX
 
 OF_REGIONS = ('ECE', 'MCE', 'RMSCE', 'Gap', 'Conf', 'Acc', 'NLL', 'Brier')
 MEASURES = (*OF_REGIONS, 'AECE', 'mECE', 'cwECE')

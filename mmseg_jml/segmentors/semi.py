@@ -22,7 +22,7 @@ from .ema import build_ema, step_ema
 from .unlabelled import UnlabelledObjective
 
 EvalModel = Literal['ema', 'student', 'both']
-UNKNOWN = -1  # the true label where there is none
+NO_TRUTH = -1  # the true label where there is none
 # 1 - 1 / (i + 1) in iteration i, at most 0.996, as in UniMatch V2.
 EMA = {'type': 'MomentumAnnealingEMA', 'momentum': 0.004, 'gamma': 1}
 
@@ -200,7 +200,7 @@ def read_weak(samples: Sequence[SegDataSample]) -> tuple[Tensor, Tensor]:
     maps = torch.stack([sample.gt_sem_seg.data[0].long() for sample in samples])
     known = [bool(sample.metainfo.get('has_label')) for sample in samples]
     known = torch.tensor(known, device=maps.device)[:, None, None]
-    return valid_mask(maps, IGNORE_INDEX), maps.where(known, UNKNOWN)
+    return valid_mask(maps, IGNORE_INDEX), maps.where(known, NO_TRUTH)
 
 
 def head_logits(

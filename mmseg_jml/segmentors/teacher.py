@@ -72,7 +72,7 @@ class Teacher:
         """
         if self.model is not None:
             return self.model
-        require_file(self.checkpoint, self.config)
+        require_teacher_checkpoint(self.checkpoint, self.config)
         with torch.random.fork_rng(devices=[]):
             model = MODELS.build(model_config(self.config))
         if model.out_channels != student.out_channels:
@@ -133,7 +133,9 @@ def naming_bands(model: BaseSegmentor, inputs: Tensor) -> Iterator[None]:
         ) from error
 
 
-def require_file(checkpoint: str, config: str | Mapping[str, Any]) -> None:
+def require_teacher_checkpoint(
+    checkpoint: str, config: str | Mapping[str, Any]
+) -> None:
     """Refuse a checkpoint that is not there.
 
     Raises:

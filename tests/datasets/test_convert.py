@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_jml.datasets.convert import Job, convert_masks, finish, write_list
+from mmseg_jml.datasets.convert import Conversion, convert_masks, finish, write_list
 
 
 def read(path):
@@ -14,7 +14,7 @@ def read(path):
 
 def make(folder, name, *, size=(6, 4), mask=(6, 4)):
     """A picture and a black mask, (width, height) each; None leaves one out."""
-    job = Job(
+    job = Conversion(
         folder / f'{name}_mask.png',
         folder / 'labels' / f'{name}.png',
         folder / f'{name}.jpg',

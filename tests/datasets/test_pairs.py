@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
-from mmseg_jml.datasets.pairs import Target, inspect_pair
+from mmseg_jml.datasets.pairs import MaskRules, inspect_pair
 from mmseg_jml.datasets.reading import Reader, class_of_ids
 
 PALETTE = [[10, 20, 30], [200, 0, 0], [0, 200, 0]]
-TARGET = Target(num_classes=3, palette=PALETTE)
+RULES = MaskRules(num_classes=3, palette=PALETTE)
 ORIENTATION, QUARTER_TURN = 0x0112, 6
 
 
@@ -34,22 +34,22 @@ def painted(values, palette):
     return image
 
 
-def kinds(info, target=TARGET, **options):
+def kinds(info, rules=RULES, **options):
     return [
         problem.kind
-        for problem in inspect_pair(info, target, Reader(), **options).problems
+        for problem in inspect_pair(info, rules, Reader(), **options).problems
     ]
 
 
 def test_a_sound_pair_has_no_problem_and_its_pixels_are_counted(tmp_path):
-    found = inspect_pair(pair(tmp_path, [0, 1, 2, 255]), TARGET, Reader(), decode=True)
+    found = inspect_pair(pair(tmp_path, [0, 1, 2, 255]), RULES, Reader(), decode=True)
     assert found.problems == []
     assert found.pixels == {0: 6, 1: 6, 2: 6, 255: 6}
 
 
 def test_sizes_have_to_agree(tmp_path):
     info = pair(tmp_path, [0], size=(6, 4))
-    (problem,) = inspect_pair(info, TARGET, Reader()).problems
+    (problem,) = inspect_pair(info, RULES, Reader()).problems
     assert problem.kind == 'sizes differ'
     assert '(4, 6), its image (6, 4)' in problem.sentence
 
@@ -81,12 +81,12 @@ def test_with_reduce_zero_label_the_last_id_is_a_class(tmp_path):
 
 def test_black_and_white_where_white_is_no_ignored_pixel(tmp_path):
     info = pair(tmp_path, [0, 255])
-    assert kinds(info, Target(3, PALETTE, ignored=254)) == ['black and white']
+    assert kinds(info, MaskRules(3, PALETTE, ignored=254)) == ['black and white']
 
 
 def test_wide_ids_are_counted_as_they_are(tmp_path):
     wide = Image.fromarray(np.full((4, 6), 300, np.uint16))
-    found = inspect_pair(pair(tmp_path, wide), TARGET, Reader())
+    found = inspect_pair(pair(tmp_path, wide), RULES, Reader())
     assert found.pixels == {300: 24}
     assert [problem.kind for problem in found.problems] == ['ids outside the classes']
 
@@ -102,7 +102,7 @@ def test_wide_ids_are_counted_as_they_are(tmp_path):
 def test_a_colour_mask_brings_a_hint(tmp_path, colours, hint):
     pixels = np.array(colours, np.uint8)[ids([0, 1, 2])]
     (problem,) = inspect_pair(
-        pair(tmp_path, Image.fromarray(pixels)), TARGET, Reader()
+        pair(tmp_path, Image.fromarray(pixels)), RULES, Reader()
     ).problems
     assert problem.kind == 'colour mask'
     _, found = problem.sentence.split('one class id for each pixel, (H, W)')
@@ -116,7 +116,7 @@ def test_the_data_sets_own_palette_passes(tmp_path):
 
 def test_a_renumbered_palette_is_found(tmp_path):
     info = pair(tmp_path, painted([0, 1], [PALETTE[2], PALETTE[0]]))
-    (problem,) = inspect_pair(info, TARGET, Reader()).problems
+    (problem,) = inspect_pair(info, RULES, Reader()).problems
     assert problem.kind == 'renumbered palette'
     assert 'paints id 0 in the colour of class 2' in problem.sentence
 
@@ -126,8 +126,8 @@ def test_a_palette_of_other_colours_says_nothing(tmp_path):
 
 
 def test_classes_of_one_colour_are_not_called_renumbered(tmp_path):
-    target = Target(3, [[1, 1, 1]] * 3)
-    assert kinds(pair(tmp_path, painted([0, 1, 2], [[1, 1, 1]] * 3)), target) == []
+    rules = MaskRules(3, [[1, 1, 1]] * 3)
+    assert kinds(pair(tmp_path, painted([0, 1, 2], [[1, 1, 1]] * 3)), rules) == []
 
 
 def test_a_palette_is_compared_after_reduce_zero_label(tmp_path):
@@ -160,7 +160,7 @@ def test_a_truncated_picture_is_found_by_decoding(tmp_path):
 def test_an_unlabelled_picture_is_a_picture_alone(tmp_path):
     info = pair(tmp_path, [7])
     del info['seg_map_path']
-    assert inspect_pair(info, TARGET, Reader()) == ([], {}, ())
+    assert inspect_pair(info, RULES, Reader()) == ([], {}, ())
 
 
 @given(

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import Subset
 
 from mmseg_jml.datasets.check import leaf_of
-from mmseg_jml.datasets.pairs import Target, inspect_pair
+from mmseg_jml.datasets.pairs import MaskRules, inspect_pair
 from mmseg_jml.datasets.reading import Reader, loading_steps
 from mmseg_jml.datasets.synthetic_shapes import SyntheticShapesDataset
 from tests.datasets.tiffs import write_tiff
@@ -65,9 +65,9 @@ def test_a_pair_turned_by_the_camera_fits_where_the_loader_turns_it(tmp_path, su
     Image.new('L', (64, 96)).save(entry['seg_map_path'])
     stored = Reader([LoadImageFromFile(color_type='color_ignore_orientation')])
     for decode in (True, False):
-        found = inspect_pair(entry, Target(2), Reader(), decode=decode)
+        found = inspect_pair(entry, MaskRules(2), Reader(), decode=decode)
         assert found.problems == []
-        found = inspect_pair(entry, Target(2), stored, decode=decode)
+        found = inspect_pair(entry, MaskRules(2), stored, decode=decode)
         assert [problem.kind for problem in found.problems] == ['sizes differ']
 
 
@@ -147,7 +147,7 @@ def test_what_the_own_loader_reads_is_good_and_described(tmp_path):
     pixels, entry = bands(tmp_path)
     reader = Reader([LoadBands()])
     np.testing.assert_array_equal(reader.image(entry), pixels)
-    found = inspect_pair(entry, Target(2), reader, decode=True)
+    found = inspect_pair(entry, MaskRules(2), reader, decode=True)
     assert found.problems == []
     assert found.notes == (
         'images: TIFF, 5 bands of 16 bits; LoadBands gives 5 channels of uint16',
@@ -157,7 +157,7 @@ def test_what_the_own_loader_reads_is_good_and_described(tmp_path):
 
 def test_what_the_loader_cannot_read_is_named_with_its_loader_and_bands(tmp_path):
     _, entry = bands(tmp_path)
-    (problem,) = inspect_pair(entry, Target(2), Reader(), decode=True).problems
+    (problem,) = inspect_pair(entry, MaskRules(2), Reader(), decode=True).problems
     assert problem.kind == 'unreadable image'
     assert (
         'LoadImageFromFile fails on it (TIFF, 5 bands of 16 bits)' in problem.sentence
@@ -170,7 +170,7 @@ def test_a_planar_image_is_good_and_described(tmp_path):
     entry = {'img_path': str(tmp_path / 'a.tif')}
     reader = Reader()
     np.testing.assert_array_equal(reader.rgb(entry), pixels)
-    (note,) = inspect_pair(entry, Target(2), reader, decode=True).notes
+    (note,) = inspect_pair(entry, MaskRules(2), reader, decode=True).notes
     assert 'one band after the other (planar); LoadImageFromFile gives 3 chan' in note
 
 
@@ -191,7 +191,7 @@ def test_a_mask_loader_of_the_users_own_gives_the_labels(tmp_path):
     entry['reduce_zero_label'] = True  # which the own loader does not heed
     noise().save(entry['seg_map_path'])
     reader = Reader([LoadImageFromFile(), LoadColourAnnotations()])
-    found = inspect_pair(entry, Target(2), reader, decode=True)
+    found = inspect_pair(entry, MaskRules(2), reader, decode=True)
     assert (found.problems, set(found.pixels)) == ([], {0, 1})
     label = LoadColourAnnotations()(entry.copy())['gt_seg_map']
     np.testing.assert_array_equal(reader.label(entry), label)
@@ -217,8 +217,8 @@ def test_a_palette_mask_is_in_colour_for_the_decoder_that_paints_it(tmp_path):
     mask.save(tmp_path / 'a.png')
     entry = {'seg_map_path': str(tmp_path / 'a.png')}
     painting = Reader([LoadAnnotations(imdecode_backend='cv2')])
-    assert inspect_pair(entry, Target(2), Reader()).problems == []
-    (problem,) = inspect_pair(entry, Target(2), painting).problems
+    assert inspect_pair(entry, MaskRules(2), Reader()).problems == []
+    (problem,) = inspect_pair(entry, MaskRules(2), painting).problems
     assert problem.kind == 'colour mask'
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mmseg.models import SegDataPreProcessor
 
 from mmseg_jml.datasets import Draw
-from mmseg_jml.datasets.views import PADDING, UNKNOWN, PackViews
+from mmseg_jml.datasets.views import PADDING, UNLABELLED, PackViews
 from tests.datasets.semi_cases import CLASSES, build, write_lists, write_pictures
 
 
@@ -54,7 +54,7 @@ def test_the_label_map_is_that_of_the_weak_view(inverting, seed):
     sample = inverting[Draw(3, seed)]
     label = sample['data_samples']['weak'].gt_sem_seg.data
     assert label.shape == (1, *sample['inputs']['weak'].shape[1:])
-    assert set(label.unique().tolist()) <= {*range(len(CLASSES)), UNKNOWN}
+    assert set(label.unique().tolist()) <= {*range(len(CLASSES)), UNLABELLED}
 
 
 def test_only_the_weak_view_carries_the_label_map(inverting):
@@ -82,7 +82,7 @@ def label_maps(dataset):
 def test_an_ignored_label_is_unknown_and_not_padding(folder):
     has_label, maps = label_maps(build(folder))
     assert has_label
-    assert any((each == UNKNOWN).any() for each in maps)
+    assert any((each == UNLABELLED).any() for each in maps)
     assert not any((each == PADDING).any() for each in maps)
 
 

@@ -10,7 +10,7 @@ from mmengine.runner import IterBasedTrainLoop
 from PIL import Image
 
 from mmseg_jml.checkpoints import latest_checkpoint, load_from_file
-from mmseg_jml.datasets.convert import Job, convert_masks
+from mmseg_jml.datasets.convert import Conversion, convert_masks
 from tests.faults.children import instead, run, training
 
 OPTIONS = ('train_cfg.max_iters=8', 'default_hooks.checkpoint.interval=4')
@@ -88,7 +88,7 @@ def test_a_converter_on_a_full_disk_names_the_masks_and_goes_on_later(small_disk
         mask, picture = (small_disk / f'{name}_{what}.png' for what in ('m', 'p'))
         Image.new('L', (300, 200)).save(mask)
         Image.new('RGB', (300, 200)).save(picture)
-        jobs.append(Job(mask, small_disk / 'labels' / f'{name}.png', picture))
+        jobs.append(Conversion(mask, small_disk / 'labels' / f'{name}.png', picture))
     (small_disk / 'filler').write_bytes(bytes(300_000))
     problems = convert_masks(jobs, lambda path: label, workers=1)
     written = [job for job in jobs if job.label.exists()]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmseg_jml.datasets.convert import Job, convert_masks, finish, write_list
+from mmseg_jml.datasets.convert import Conversion, convert_masks, finish, write_list
 from mmseg_jml.datasets.deepglobe_land import (
     IMG_SUFFIX,
     NUM_FOLDS,
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ids = sorted(name.removesuffix(IMG_SUFFIX) for name in pictures)
     problems = convert_masks(
         [
-            Job(
+            Conversion(
                 source / f'{i}{MASK_SUFFIX}',
                 args.root / 'labels' / f'{i}.png',
                 source / f'{i}{IMG_SUFFIX}',

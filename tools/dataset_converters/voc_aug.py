@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmseg_jml.datasets.convert import Job, convert_masks, finish, write_list
+from mmseg_jml.datasets.convert import Conversion, convert_masks, finish, write_list
 from mmseg_jml.datasets.parallel import DEFAULT_WORKERS
 
 CLASSES = 21
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(names) != PICTURES:
         print(f"note: {len(names)} pictures; the paper's train_aug has {PICTURES}")
     jobs = [
-        Job(
+        Conversion(
             # VOC's own masks are the finer ones.
             args.voc / 'SegmentationClass' / f'{name}.png'
             if name in own
