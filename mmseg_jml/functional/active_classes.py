@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from .class_sums import ClassSums, class_sums
-from .targets import Target
+from .targets import Needs, SumName, Target
 
 ActiveClasses = Literal['all', 'present', 'label', 'prob', 'both']
 MODES: tuple[str, ...] = get_args(ActiveClasses)
@@ -46,12 +46,12 @@ def active_classes(
     return active_in(sums, mode, threshold, sigmoid)
 
 
-def active_needs(mode: ActiveClasses, sigmoid: bool) -> frozenset[str]:
+def active_needs(mode: ActiveClasses, sigmoid: bool) -> Needs:
     """The sums that a mode looks at."""
     check_mode(mode)
     if mode == 'all':
         return frozenset()
-    needs = {
+    needs: dict[str, SumName] = {
         'present': 'max_target' if sigmoid else 'largest',
         'label': 'max_target',
         'prob': 'max_probs',
@@ -65,16 +65,13 @@ def active_in(
 ) -> Tensor:
     """The active classes of each image, bool (N,C), from its sums."""
     if mode == 'all':
-        return (sums.pixels > 0).unsqueeze(1).expand_as(sums.probs)
+        return (sums.pixels > 0).unsqueeze(1).expand(-1, sums.num_classes)
     if mode == 'present':
         return sums.max_target > 0.5 if sigmoid else sums.largest > 0
     # Pixels that do not count are 0 in all of these: without others nothing is active.
-    largest = {
-        'label': sums.max_target,
-        'prob': sums.max_probs,
-        'both': sums.max_sum,
-    }[mode]
-    return largest > threshold
+    if mode == 'label':
+        return sums.max_target > threshold
+    return (sums.max_probs if mode == 'prob' else sums.max_sum) > threshold
 
 
 def check_mode(mode: str) -> None:

@@ -9,8 +9,8 @@ the gradient, whose memory holds the exponentials between the two passes.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -18,18 +18,22 @@ from torch import Tensor
 from .chunks import Activation, Chunk, weighted_sums
 from .gradients import elementwise_gradient, softmax_gradient
 from .passes import Pass, of_chunk
-from .targets import Target
+from .targets import SUM_NAMES, Needs, SumName, Target, check_needs, nearest_sum
 
 # Per target: what is differentiated, what is added up, what is a largest value.
-DIFFERENTIABLE = ('minimum', 'product')
-ADDED = ('target', 'target_squared', 'largest')
-LARGEST = ('max_target', 'max_sum')
+DIFFERENTIABLE: tuple[SumName, ...] = ('minimum', 'product')
+ADDED: tuple[SumName, ...] = ('target', 'target_squared', 'largest')
+LARGEST: tuple[SumName, ...] = ('max_target', 'max_sum')
 
 
-class ClassSums(NamedTuple):
+class ClassSums:
     """Sums over the pixels of each image: w the weight, p the prediction, y the target.
 
-    Float64 (N,C) where no other shape is given. What was not asked for is zero.
+    Float64 (N,C) where no other shape is given. It holds the sums that were asked for,
+    and `pixels`; `cross_entropy` brings `pixel_weight`.
+
+    Raises:
+        AttributeError: a sum is used that was not asked for.
     """
 
     probs: Tensor  # sum w p, differentiable as are the next three
@@ -45,6 +49,37 @@ class ClassSums(NamedTuple):
     cross_entropy: Tensor  # (N,) sum w k l, differentiable; see cross_entropy
     pixel_weight: Tensor  # (N,) sum w k
     pixels: Tensor  # (N,) sum w
+
+    def __init__(self, num_classes: int, sums: Mapping[SumName, Tensor]) -> None:
+        self.num_classes = num_classes
+        self.sums = sums
+        vars(self).update({str(name): values for name, values in sums.items()})
+
+    def only(self, needs: Needs) -> 'ClassSums':
+        """Those of the sums that someone asked for."""
+        needs = _with_companions(needs)
+        sums = {name: value for name, value in self.sums.items() if name in needs}
+        return ClassSums(self.num_classes, sums)
+
+    if not TYPE_CHECKING:  # a type checker shall find unknown names itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say why a sum is not there; those that are there never come here."""
+            if name.startswith('_'):
+                raise AttributeError(name)
+            if name in SUM_NAMES:
+                raise AttributeError(
+                    f'the sum `{name}` was not asked for: add {name!r} to what the '
+                    "loss's `needs` returns"
+                )
+            raise AttributeError(f'there is no sum `{name}`{nearest_sum(name)}')
+
+
+def _with_companions(needs: Needs) -> Needs:
+    """What is gathered when these sums are asked for."""
+    pair: Needs = frozenset({'cross_entropy', 'pixel_weight'})
+    both = pair if needs & pair else frozenset()
+    return needs | both | frozenset({'pixels'})
 
 
 def class_sums(
@@ -68,25 +103,32 @@ def class_sums(
 
     Raises:
         RuntimeError: a second derivative is asked for (`create_graph=True`).
+        TypeError, ValueError: a target needs what is no sum.
     """
+    for target in targets:
+        check_needs(target.needs)
     logits = logits.flatten(2)  # a view, but of layouts that must be copied
     pass_ = Pass(logits, targets, weight, activation, temperature)
     shared, own, cross_entropy, counted = _ClassSums.apply(  # type: ignore[no-untyped-call]
         logits, pass_
     )
-    return [
-        ClassSums(
-            probs=shared[0],
-            probs_squared=shared[1],
-            minimum=own[t, 0],
-            product=own[t, 1],
-            cross_entropy=cross_entropy[t],
-            max_probs=counted['max_probs'],
-            pixels=counted['pixels'],
-            pixel_weight=counted['pixel_weight'][t],
+    found: list[dict[SumName, Tensor]] = [
+        {
+            'probs': shared[0],
+            'probs_squared': shared[1],
+            'minimum': own[t, 0],
+            'product': own[t, 1],
+            'cross_entropy': cross_entropy[t],
+            'max_probs': counted['max_probs'],
+            'pixels': counted['pixels'],
+            'pixel_weight': counted['pixel_weight'][t],
             **{name: counted[name][t] for name in (*ADDED, *LARGEST)},
-        )
+        }
         for t in range(len(targets))
+    ]
+    return [
+        ClassSums(logits.shape[1], sums).only(target.needs)
+        for sums, target in zip(found, pass_.targets, strict=True)
     ]
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from .chunks import Activation
 from .class_sums import ClassSums, class_sums
-from .targets import Target
+from .targets import Needs, Target
 
-CROSS_ENTROPY = frozenset({'cross_entropy'})
+CROSS_ENTROPY: Needs = frozenset({'cross_entropy'})
 
 
 def cross_entropy(

@@ -28,7 +28,7 @@ from torch import Tensor
 from .active_classes import ActiveClasses, active_in, active_needs, check_mode
 from .checks import check_bool, check_number
 from .class_sums import ClassSums, class_sums
-from .targets import Target
+from .targets import Needs, SumName, Target
 
 Variant = Literal['jml1', 'jml2', 'sjl_l1', 'sjl_l2']
 VARIANTS: tuple[str, ...] = get_args(Variant)
@@ -67,17 +67,16 @@ def overlap_sums(
     return overlap_in(sums, variant)
 
 
-def variant_needs(variant: Variant) -> frozenset[str]:
+def variant_needs(variant: Variant) -> Needs:
     """The sums that a variant is made of."""
     check_variant(variant)
-    return frozenset(
-        {
-            'jml1': {'probs', 'target', 'minimum'},
-            'jml2': {'probs', 'target', 'minimum', 'product'},
-            'sjl_l1': {'probs', 'target', 'product'},
-            'sjl_l2': {'probs_squared', 'target_squared', 'product'},
-        }[variant]
-    )
+    needs: dict[Variant, set[SumName]] = {
+        'jml1': {'probs', 'target', 'minimum'},
+        'jml2': {'probs', 'target', 'minimum', 'product'},
+        'sjl_l1': {'probs', 'target', 'product'},
+        'sjl_l2': {'probs_squared', 'target_squared', 'product'},
+    }
+    return frozenset(needs[variant])
 
 
 def overlap_in(sums: ClassSums, variant: Variant) -> OverlapSums:
@@ -224,7 +223,7 @@ class JaccardFormula(NamedTuple):
         check_bool('log_loss', self.log_loss)
         check_number('smooth', self.smooth, 0)
 
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> Needs:
         """The fields of `ClassSums` that the loss is made of."""
         return variant_needs(self.variant) | active_needs(
             self.active_classes, self.sigmoid

@@ -9,7 +9,7 @@ from torch import Tensor
 from .chunks import Activation, Chunk, Pixels, working_dtype
 from .dense_chunks import DenseChunk, densify
 from .label_chunks import LabelChunk, Smoothed, few_columns
-from .targets import Target
+from .targets import Needs, Target
 
 SMALL = 2**18  # numbers of a chunk: smaller ones hardly cost less
 
@@ -30,7 +30,7 @@ class Pass:
         self.weight = None if weight is None else weight.flatten(1)
         self.activation: Activation = activation
         self.temperature = temperature
-        self.needs = frozenset().union(*(target.needs for target in targets))
+        self.needs: Needs = frozenset().union(*(each.needs for each in targets))
         self.dtype = working_dtype(logits.dtype)
         self.num_classes = logits.shape[1]
         # The exponentials wait in the gradient's memory, if they fit there.
@@ -153,4 +153,7 @@ def _flat(target: Target) -> Target:
         for name, start in (('label', 1), ('epsilon', 1), ('probs', 2), ('logits', 2))
         if (values := getattr(target, name)) is not None
     }
-    return target._replace(**flat)
+    needs = target.needs
+    if 'pixel_weight' in needs:  # the two are found together
+        needs |= {'cross_entropy'}
+    return target._replace(needs=needs, **flat)

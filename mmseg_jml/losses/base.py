@@ -1,5 +1,6 @@
 """What the losses for soft labels share: options, the call, reading a batch."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from ..functional.checks import check_bool, check_int, check_number
 from ..functional.chunks import working_dtype
 from ..functional.class_sums import ClassSums, class_sums
 from ..functional.ranks import sum_over_ranks
-from ..functional.targets import Target
+from ..functional.targets import Needs, Target, check_needs
 from .batch import Batch, check_ids, read_batch, refuse_per_pixel
 from .options import (
     build_label_smoothing,
@@ -35,6 +36,19 @@ class SoftLabelLoss(nn.Module, ABC):
     """
 
     class_weight: Tensor | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check `needs` at the end of the constructor, when all options are set."""
+        super().__init_subclass__(**options)
+        build = cls.__init__
+
+        @functools.wraps(build)
+        def build_and_check(self: SoftLabelLoss, *args: Any, **kwargs: Any) -> None:
+            build(self, *args, **kwargs)
+            if type(self) is cls:
+                check_needs(self.needs())
+
+        cls.__init__ = build_and_check  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -98,8 +112,12 @@ class SoftLabelLoss(nn.Module, ABC):
         }
 
     @abstractmethod
-    def needs(self) -> frozenset[str]:
-        """The fields of `ClassSums` that the loss is made of."""
+    def needs(self) -> Needs:
+        """The names of the sums, fields of `ClassSums`, that the loss is made of.
+
+        Others are not there for `partials`. A name that is no sum is refused when the
+        loss is built.
+        """
 
     def pixel_class_weight(self) -> Tensor | None:
         """The class weights of a cross-entropy, which count inside the sums."""
@@ -154,10 +172,12 @@ def _one_pass(
     """The sums that each loss needs, by its index, from one read of the logits."""
     targets: list[Target] = []
     place = {}
+    needs: dict[int, Needs] = {}
     for index in members:
         loss = losses[index]
+        needs[index] = loss.needs()
         asked = batches[index].target._replace(
-            needs=loss.needs(), class_weight=loss.pixel_class_weight()
+            needs=needs[index], class_weight=loss.pixel_class_weight()
         )
         for position, known in enumerate(targets):
             joined = _join(known, asked)
@@ -185,7 +205,9 @@ def _one_pass(
                 num_classes = batch.logits.shape[1]
                 check_ids(target.label, num_classes, target.ignore_index)
         raise
-    return {index: found[position] for index, position in place.items()}
+    return {
+        index: found[position].only(needs[index]) for index, position in place.items()
+    }
 
 
 def _ignoring(

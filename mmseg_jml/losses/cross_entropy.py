@@ -11,6 +11,7 @@ from ..functional.cross_entropy import (
     cross_entropy_of,
     cross_entropy_partials,
 )
+from ..functional.targets import Needs
 from ..registry import MODELS
 from .base import SoftLabelLoss
 
@@ -54,7 +55,7 @@ class SoftCrossEntropyLoss(SoftLabelLoss):
             loss_name=loss_name,
         )
 
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> Needs:
         """The fields of `ClassSums` that the loss is made of."""
         return CROSS_ENTROPY
 

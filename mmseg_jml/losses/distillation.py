@@ -20,6 +20,7 @@ from ..functional.distillation import (
     divergence_of,
     entropy_sum,
 )
+from ..functional.targets import Needs
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, check_logits, check_teacher, read_teacher, refuse_per_pixel
@@ -85,7 +86,7 @@ class KLDistillationLoss(SoftLabelLoss):
         batch = read_teacher(logits, target, None, weight, **options)
         return compute([self], [batch])[0]
 
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> Needs:
         """The fields of `ClassSums` that the loss is made of."""
         return CROSS_ENTROPY
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..functional.active_classes import ActiveClasses
 from ..functional.class_sums import ClassSums
 from ..functional.jaccard import JaccardFormula, Variant
+from ..functional.targets import Needs
 from ..registry import MODELS
 from .base import SoftLabelLoss
 
@@ -108,7 +109,7 @@ class JaccardMetricLoss(SoftLabelLoss):
             sigmoid=self.use_sigmoid,
         )
 
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> Needs:
         """The fields of `ClassSums` that the loss is made of; checks the options."""
         self.formula.check()
         return self.formula.needs()

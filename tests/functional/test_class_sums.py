@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from mmseg_jml.functional import one_hot, smooth
 from mmseg_jml.functional.class_sums import ClassSums, class_sums
-from mmseg_jml.functional.targets import Target
+from mmseg_jml.functional.targets import SUM_NAMES, Target
 
 DIFFERENTIABLE = ('probs', 'probs_squared', 'minimum', 'product', 'cross_entropy')
 NEEDS = frozenset(
@@ -82,7 +82,7 @@ def plain_sums(logits, targets, weight, activation, temperature):
                 scaled, y, w, target.class_weight, activation
             )
         sums.append(
-            ClassSums(
+            dict(
                 probs=(p * w[:, None]).sum(2),
                 probs_squared=(p * p * w[:, None]).sum(2),
                 minimum=(torch.minimum(p, y) * w[:, None]).sum(2),
@@ -147,18 +147,18 @@ def make_case(kind, activation, shape, weighted, scale):
 def assert_same(actual, expected):
     """Every sum and largest value of every target."""
     for ours, theirs in zip(actual, expected, strict=True):
-        for name, values in theirs._asdict().items():
-            if values is not None:
-                assert_close(
-                    getattr(ours, name), values.double(), rtol=1e-9, atol=1e-10
-                )
+        wanted = theirs if isinstance(theirs, dict) else theirs.sums
+        wanted = {name: each for name, each in wanted.items() if each is not None}
+        assert set(ours.sums) == set(wanted)
+        for name, values in wanted.items():
+            assert_close(getattr(ours, name), values.double(), rtol=1e-9, atol=1e-10)
 
 
 def combined(sums):
     """A scalar in which every differentiable sum has a factor of its own."""
     total = 0.0
     for seed, (each, name) in enumerate(itertools.product(sums, DIFFERENTIABLE)):
-        values = getattr(each, name)
+        values = (each if isinstance(each, dict) else each.sums).get(name)
         if values is not None:
             generator = torch.Generator().manual_seed(seed)
             total = (
@@ -275,3 +275,35 @@ def test_a_scalers_factor_keeps_small_gradients_of_half_logits(dtype):
     (expected,) = torch.autograd.grad(F.cross_entropy(exact, label) * 2.0**16, exact)
     assert (grad == 0).double().mean() < 1e-3
     assert_close(grad.double(), expected, rtol=1e-2, atol=1e-6)
+
+
+def test_the_names_that_may_be_asked_for_are_the_fields_of_the_sums():
+    assert set(ClassSums.__annotations__) == SUM_NAMES
+
+
+@pytest.mark.parametrize('name', sorted(SUM_NAMES))
+def test_each_sum_can_be_asked_for_alone(name):
+    logits, (target,), _ = make_case('hard', 'softmax', (2, 5, 9, 11), False, 1.0)
+    (everything,) = class_sums(logits, [target])
+    (sums,) = class_sums(logits, [target._replace(needs=frozenset({name}))])
+    assert_close(getattr(sums, name), getattr(everything, name), rtol=1e-12, atol=0)
+
+
+def test_a_sum_that_was_not_asked_for_cannot_be_used():
+    logits, (target,), _ = make_case('hard', 'softmax', (2, 5, 9, 11), False, 1.0)
+    (sums,) = class_sums(logits, [target._replace(needs=frozenset({'probs'}))])
+    for name in SUM_NAMES - {'probs', 'pixels'}:
+        with pytest.raises(AttributeError, match=f'`{name}` was not asked for'):
+            getattr(sums, name)
+    with pytest.raises(AttributeError, match="did you mean 'minimum'"):
+        sums.minimun  # noqa: B018
+    with pytest.raises(AttributeError, match='the sums are probs, probs_squared'):
+        sums.xyz  # noqa: B018
+
+
+def test_a_name_that_is_no_sum_is_refused():
+    logits, (target,), _ = make_case('hard', 'softmax', (2, 5, 9, 11), False, 1.0)
+    with pytest.raises(ValueError, match="'minimun'; did you mean 'minimum'"):
+        class_sums(logits, [target._replace(needs=frozenset({'minimun'}))])
+    with pytest.raises(TypeError, match='must be a set of names of sums'):
+        class_sums(logits, [target._replace(needs='probs')])
