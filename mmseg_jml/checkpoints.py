@@ -117,7 +117,8 @@ def _allow_what_is_harmless() -> None:
     """Tell PyTorch what may be built besides tensors, some under the name in files."""
     if not CAN_DISTRUST:
         return
-    multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
+    inner: Any = np._core if hasattr(np, '_core') else np.core
+    multiarray = inner.multiarray
     numbers = {type(np.dtype(code)) for code in np.typecodes['AllInteger'] + 'efd?'}
     functions = [
         (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')

@@ -87,7 +87,7 @@ def without_prefix(
         versions = getattr(state, '_metadata', None)
         state = OrderedDict((k.removeprefix(prefix), v) for k, v in state.items())
         if versions is not None:  # by which modules convert old weights
-            state._metadata = OrderedDict(
+            state._metadata = OrderedDict(  # type: ignore[attr-defined]
                 (k.removeprefix(prefix), v) for k, v in versions.items()
             )
         print(f'the prefix {prefix!r} was removed from all weights', file=sys.stderr)

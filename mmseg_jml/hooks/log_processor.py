@@ -24,7 +24,7 @@ class ShortLogProcessor(LogProcessor):
 
     def get_log_after_epoch(
         self, runner: Any, batch_idx: int, mode: str, with_non_scalar: bool = False
-    ) -> tuple[dict, str]:
+    ) -> tuple[dict[str, Any], str]:
         """All figures, and the line."""
         tag, line = super().get_log_after_epoch(
             runner, batch_idx, mode, with_non_scalar

@@ -6,7 +6,6 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from ..weights import find_weights, load_exactly, require_some, without_prefix
 
@@ -45,7 +44,7 @@ class WeightsHook(Hook):
         checkpoint['state_dict'] = state
 
 
-def bare(model: nn.Module) -> nn.Module:
+def bare(model: Any) -> Any:
     """The segmentor inside of DistributedDataParallel or test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module

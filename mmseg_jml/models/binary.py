@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..functional.targets import valid_mask
 
@@ -66,7 +66,7 @@ def one_channel_accuracy(
     return (100 * right.sum() / valid.sum().clamp(min=1)).reshape(1)
 
 
-def drop_background_share(segmentor: nn.Module, losses: dict[str, Any]) -> None:
+def drop_background_share(segmentor: Any, losses: dict[str, Any]) -> None:
     """Take the `acc_seg` of heads of one channel out of a segmentor's losses.
 
     What a head measures by `one_channel_accuracy` stays.

@@ -1,5 +1,7 @@
 """Which parameters decay."""
 
+from typing import Any
+
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -28,7 +30,9 @@ class NoFlatDecayConstructor(DefaultOptimWrapperConstructor):
     """
 
     def __init__(
-        self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
+        self,
+        optim_wrapper_cfg: dict[str, Any],
+        paramwise_cfg: dict[str, Any] | None = None,
     ) -> None:
         # Without any option MMEngine puts all parameters into one group.
         options = {'flat_decay_mult': 0.0, **(paramwise_cfg or {})}

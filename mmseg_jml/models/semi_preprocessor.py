@@ -26,7 +26,7 @@ class SemiSegDataPreprocessor(SegDataPreProcessor):
     {'weak': (1, 3, 4, 6), 'strong': (1, 3, 4, 6)}
     """
 
-    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """The batch on the device, normalized and padded, by branch."""
         if not isinstance(data['inputs'], Mapping):
             return super().forward(data, training)

@@ -333,12 +333,11 @@ def _check_teacher(plan: Plan, cell: Cell, names: Sequence[str]) -> None:
         line.append(above.name)
     taught = plan.seeds_of(plan.cell(line[1]))
     if cell.teacher_seed is not None:
-        seed = cell.teacher_seed
         require(
-            seed in taught,
+            cell.teacher_seed in taught,
             f'cells.{cell.name}.teacher_seed',
             f"one of the teacher's seeds {taught}",
-            seed,
+            cell.teacher_seed,
         )
         return
     for seed in plan.seeds_of(cell):

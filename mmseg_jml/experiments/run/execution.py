@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class RunFailedError(Exception):
 
 def execute(
     run: Run, *, gpus: int = 1, environment: Mapping[str, str] | None = None, say: Say
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Train and test, handing back control while it waits; `run.json` has the outcome.
 
     Closing it ends what it started; the run can then be resumed.
@@ -57,7 +57,7 @@ def execute(
 
 def _execute(
     run: Run, gpus: int, environment: Mapping[str, str], say: Say, lock: int
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     state = read_state(run.folder)
     # By whom the lock was waited for; of a teacher whose weights are gone, long ago.
     if state.get('state') == 'done' and latest_checkpoint(run.folder) is not None:
@@ -118,7 +118,7 @@ def _watch(
     environment: Mapping[str, str],
     state: dict[str, Any],
     lock: int,
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Run a command to its end, noting time and memory.
 
     Raises:

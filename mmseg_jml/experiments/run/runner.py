@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
@@ -26,7 +27,7 @@ from .state import OUTPUT, read_state
 
 PAUSE = 0.2  # seconds between two looks at what runs
 CHANGES = 5  # named in one message
-Start = Callable[[Run, int, Say], Iterator[None]]
+Start = Callable[[Run, int, Say], Generator[None, None, None]]
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -115,7 +116,7 @@ class Runner:
         self.after = after
         self.say = say
         self.outcomes: dict[Path, str] = {}
-        self._active: dict[int, tuple[Run, Iterator[None]]] = {}
+        self._active: dict[int, tuple[Run, Generator[None, None, None]]] = {}
         self._seconds: dict[Path, float] = {}  # of the runs that are done
 
     def run(self) -> bool:
@@ -163,15 +164,14 @@ class Runner:
             if run.folder in self.outcomes or run.folder in active:
                 continue
             teacher = self.outcomes.get(run.teacher.folder) if run.teacher else 'done'
-            if teacher in ('failed', 'not run'):
+            if run.teacher and teacher in ('failed', 'not run'):
                 self.outcomes[run.folder] = 'not run'
                 self._tell(run, f'is not run: {run.teacher.name} failed')
                 continue
             free = sorted(set(range(self.jobs)) - set(self._active))
             if teacher == 'done' and free:
-                steps = self.start(
-                    run, free[0], lambda text, run=run: self._tell(run, text)
-                )
+                say = functools.partial(self._tell, run)
+                steps = self.start(run, free[0], say)
                 self._active[free[0]] = run, steps
 
     def _advance(self) -> None:

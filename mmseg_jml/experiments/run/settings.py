@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,7 @@ def differences(cfg: Config, folder: Path, besides: Collection[str] = ()) -> lis
 
 def _flat(node: Any, prefix: str = '') -> dict[str, Any]:
     """Leaves by dotted keys; an empty mapping or list is a leaf."""
+    items: Iterable[tuple[Any, Any]]
     if isinstance(node, dict) and node:
         items = node.items()
     elif isinstance(node, list | tuple) and node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,9 @@ def _parameters(options: Sequence[str]) -> dict[str, Any]:
     return {key: int(v) if v.isdecimal() else v for key, _, v in pairs}
 
 
-def submit(executor: AutoExecutor, run: Run, *, gpus: int, say: Say) -> Iterator[None]:
+def submit(
+    executor: AutoExecutor, run: Run, *, gpus: int, say: Say
+) -> Generator[None, None, None]:
     """Run as a job; closing it cancels the job.
 
     What the job does not say of its end, because it was ended, is written here.
