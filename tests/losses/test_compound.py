@@ -363,8 +363,9 @@ def test_a_copy_computes_what_the_loss_computes(copied):
 
 def test_a_pickled_part_of_a_loop_is_called_alone():
     logits, label = case()
-    part = pickle.loads(pickle.dumps(next(iter(compound()))))
-    assert_close(part(logits, label), alone()[0](logits, label))
+    for part, other in zip(compound(), alone(), strict=True):
+        copied = pickle.loads(pickle.dumps(part))
+        assert_close(copied(logits, label), other(logits, label))
 
 
 def test_a_loop_that_is_left_early_leaves_nothing_behind():
@@ -374,6 +375,40 @@ def test_a_loop_that_is_left_early_leaves_nothing_behind():
     with pytest.raises(ValueError, match='`avg_factor`'):
         [part(*case(), avg_factor=1.0) for part in loss]
     assert all('forward' not in vars(part) for part in loss.children())
+
+
+def test_loops_over_one_loss_may_end_in_any_order():
+    loss = compound()
+    for part, other in zip(loss, loss, strict=True):
+        assert_close(part(*case()), other(*case()))
+    first, second = iter(loss), iter(loss)
+    next(first), next(second)
+    first.close()
+    second.close()
+    assert all('forward' not in vars(part) for part in loss.children())
+
+
+def test_class_weights_changed_in_place_many_times_leave_the_computation_shared(
+    monkeypatch,
+):
+    loss = CompoundLoss(
+        losses=[dict(part, class_weight=[1, 2, 3, 4, 5]) for part in (CE, JML)]
+    )
+    for part in loss:
+        for _ in range(300):  # larger numbers than Python keeps one object of
+            part.class_weight.add_(0)
+    monkeypatch.setattr(loss, 'compute_one', None)
+    assert len(as_a_head(loss, *case())) == 2
+
+
+def test_a_loss_built_in_inference_mode_keeps_its_values():
+    with torch.inference_mode():
+        loss = CompoundLoss(
+            losses=[dict(part, class_weight=[1, 2, 3, 4, 5]) for part in (CE, JML)]
+        )
+        found = [part(*case()) for part in loss]
+    for value, other in zip(found, alone(class_weight=[1, 2, 3, 4, 5]), strict=True):
+        assert value.item() == pytest.approx(other(*case()).item())
 
 
 class IgnoredToLowest(nn.Module):
