@@ -1,9 +1,8 @@
 """How the losses of a list share one computation while a head calls them in turn."""
 
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +37,7 @@ class Step:
         self.compute_one = compute_one
         self.inputs: tuple[Any, ...] | None = None
         self.versions: list[Any] = []
-        self.options: dict[int, list[Any]] = {}
+        self.options: dict[int, Options] = {}
         self.results: dict[int, Tensor] = {}
 
     def result(self, index: int, *inputs: Any) -> Tensor:
@@ -57,7 +56,7 @@ class Step:
             self.inputs is not None
             and _same(inputs, self.inputs)
             and _versions(inputs) == self.versions
-            and _same(_options(self.parts[index]), self.options[index])
+            and _options(self.parts[index]).same(self.options[index])
         )
 
 
@@ -68,6 +67,8 @@ class Turn:
         self.part = part
         self.index = index
         self.compute = compute
+        self.over = False
+        self.before: Any = None  # what answered the loss's calls
 
     def __call__(
         self,
@@ -85,21 +86,27 @@ class Turn:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of a loss takes no turn: it is called as its class says."""
-        return types.MethodType, (type(self.part).forward, self.part)
+        return getattr, (self.part, 'forward')
 
 
 @contextmanager
 def taking(turn: Turn) -> Iterator[None]:
-    """Let calls of a loss be answered by its turn for as long as this lasts."""
+    """Let calls of a loss be answered by its turn for as long as this lasts.
+
+    Turns of one loss may end in any order, as those of `zip(loss, loss)` do.
+    """
     attributes = vars(turn.part)
-    before = attributes.get('forward')
+    turn.before = attributes.get('forward')
     attributes['forward'] = turn
     try:
         yield
     finally:
-        del attributes['forward']
-        if before is not None:
-            attributes['forward'] = before
+        turn.over = True
+        answer = attributes.pop('forward', None)
+        while isinstance(answer, Turn) and answer.over:
+            answer = answer.before
+        if answer is not None:
+            attributes['forward'] = answer
 
 
 def _versions(inputs: tuple[Any, ...]) -> list[Any]:
@@ -109,11 +116,22 @@ def _versions(inputs: tuple[Any, ...]) -> list[Any]:
     return [torch.is_grad_enabled(), *versions]
 
 
-def _options(part: nn.Module) -> list[Any]:
-    """The values that an assignment to a loss would replace."""
+class Options(NamedTuple):
+    """The values that an assignment to a loss would replace, and their versions."""
+
+    values: list[Any]
+    versions: list[Any]
+
+    def same(self, others: 'Options') -> bool:
+        """Whether nothing was assigned or changed in place between the two."""
+        return _same(self.values, others.values) and self.versions == others.versions
+
+
+def _options(part: nn.Module) -> Options:
+    """The options of a loss at this moment."""
     own = [value for name, value in vars(part).items() if name != 'forward']
-    buffers = list(part.buffers())
-    return [*own, *buffers, *(buffer._version for buffer in buffers)]
+    buffers = tuple(part.buffers())
+    return Options([*own, *buffers], _versions(buffers))
 
 
 def _same(some: Any, others: Any) -> bool:
