@@ -6,7 +6,7 @@ from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from ..functional.chunks import working_dtype
+from ..functional.tensors import working_dtype
 
 MERGED = 'tta_merged'
 

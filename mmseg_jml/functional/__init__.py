@@ -16,7 +16,6 @@ from .calibration import (
     expected_calibration_error,
     merge_tables,
 )
-from .class_sums import ClassSums, class_sums
 from .cross_entropy import cross_entropy, kl_divergence
 from .distillation import (
     channel_wise_divergence,
@@ -32,6 +31,7 @@ from .jaccard import (
     overlap_loss,
     overlap_sums,
 )
+from .one_pass import ClassSums, Target, class_sums
 from .overlap import (
     Areas,
     class_areas,
@@ -57,7 +57,7 @@ from .pseudo_labels import (
 )
 from .ranks import sum_over_ranks
 from .scaling import Scaling, fit_temperature, fit_vector_scaling, scale_logits
-from .targets import IGNORE_INDEX, Target, one_hot, valid_mask
+from .targets import IGNORE_INDEX, one_hot, valid_mask
 from .uncertainty import class_probs, confidence_map, entropy_map
 
 __all__ = [

@@ -4,8 +4,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from .class_sums import ClassSums, class_sums
-from .targets import Needs, SumName, Target
+from .one_pass import ClassSums, Needs, SumName, Target, class_sums
 
 ActiveClasses = Literal['all', 'present', 'label', 'prob', 'both']
 MODES: tuple[str, ...] = get_args(ActiveClasses)

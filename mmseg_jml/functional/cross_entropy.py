@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .chunks import Activation
-from .class_sums import ClassSums, class_sums
-from .targets import Needs, Target
+from .one_pass import ClassSums, Needs, Target, class_sums
+from .one_pass.chunks import Activation
 
 CROSS_ENTROPY: Needs = frozenset({'cross_entropy'})
 

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .chunks import Activation, Chunk, working_dtype
-from .class_sums import class_sums
 from .cross_entropy import CROSS_ENTROPY, cross_entropy_of, cross_entropy_partials
-from .passes import Pass
-from .targets import Target
+from .one_pass import Target, class_sums
+from .one_pass.chunks import Activation, Chunk
+from .one_pass.passes import Pass
+from .tensors import working_dtype
 
 # Squares of float32 end near it: what is smaller still is taken to be nothing.
 _NO_SQUARE = 1e-30

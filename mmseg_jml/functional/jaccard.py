@@ -27,8 +27,7 @@ from torch import Tensor
 
 from .active_classes import ActiveClasses, active_in, active_needs, check_mode
 from .checks import check_bool, check_number
-from .class_sums import ClassSums, class_sums
-from .targets import Needs, SumName, Target
+from .one_pass import ClassSums, Needs, SumName, Target, class_sums
 
 Variant = Literal['jml1', 'jml2', 'sjl_l1', 'sjl_l2']
 VARIANTS: tuple[str, ...] = get_args(Variant)

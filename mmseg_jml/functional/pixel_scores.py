@@ -20,8 +20,8 @@ from .calibration import (
     merge_tables,
     piece_length,
 )
-from .chunks import working_dtype
 from .targets import IGNORE_INDEX, valid_mask
+from .tensors import working_dtype
 
 BLOCK = 2**21  # numbers of a block of logits: 8 MB
 BLOCK_OF_GPU = 2**25  # where a step costs a launch

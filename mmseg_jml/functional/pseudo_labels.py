@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_number
-from .chunks import working_dtype
+from .tensors import working_dtype
 
 PseudoLabelKind = Literal['soft', 'hard']
 KINDS: tuple[PseudoLabelKind, ...] = get_args(PseudoLabelKind)

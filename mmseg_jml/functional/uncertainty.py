@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .chunks import working_dtype
+from .tensors import working_dtype
 
 
 def class_probs(scores: Tensor) -> Tensor:

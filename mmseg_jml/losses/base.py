@@ -8,10 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..functional.checks import check_bool, check_int, check_number
-from ..functional.chunks import working_dtype
-from ..functional.class_sums import ClassSums, class_sums
+from ..functional.one_pass import ClassSums, Needs, Target, check_needs, class_sums
 from ..functional.ranks import sum_over_ranks
-from ..functional.targets import Needs, Target, check_needs
+from ..functional.tensors import working_dtype
 from .batch import Batch, check_ids, read_batch, refuse_per_pixel
 from .options import (
     build_label_smoothing,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..functional.chunks import on_cpu, working_dtype
-from ..functional.targets import Target, valid_mask
+from ..functional.one_pass import Target
+from ..functional.targets import valid_mask
+from ..functional.tensors import on_cpu, working_dtype
 from ..labels import LabelTransform
 
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..functional.class_sums import ClassSums
 from ..functional.cross_entropy import (
     CROSS_ENTROPY,
     cross_entropy_of,
     cross_entropy_partials,
 )
-from ..functional.targets import Needs
+from ..functional.one_pass import ClassSums, Needs
 from ..registry import MODELS
 from .base import SoftLabelLoss
 

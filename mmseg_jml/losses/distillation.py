@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ..functional.checks import check_number
-from ..functional.chunks import working_dtype
-from ..functional.class_sums import ClassSums
 from ..functional.cross_entropy import CROSS_ENTROPY, cross_entropy_partials
 from ..functional.distillation import (
     channel_wise_divergence,
@@ -20,7 +18,8 @@ from ..functional.distillation import (
     divergence_of,
     entropy_sum,
 )
-from ..functional.targets import Needs
+from ..functional.one_pass import ClassSums, Needs
+from ..functional.tensors import working_dtype
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, check_logits, check_teacher, read_teacher, refuse_per_pixel

@@ -6,9 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from ..functional.active_classes import ActiveClasses
-from ..functional.class_sums import ClassSums
 from ..functional.jaccard import JaccardFormula, Variant
-from ..functional.targets import Needs
+from ..functional.one_pass import ClassSums, Needs
 from ..registry import MODELS
 from .base import SoftLabelLoss
 

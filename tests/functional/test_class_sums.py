@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from mmseg_jml.functional import one_hot, smooth
-from mmseg_jml.functional.class_sums import ClassSums, class_sums
-from mmseg_jml.functional.targets import SUM_NAMES, Target
+from mmseg_jml.functional.one_pass import SUM_NAMES, ClassSums, Target, class_sums
 
 DIFFERENTIABLE = ('probs', 'probs_squared', 'minimum', 'product', 'cross_entropy')
 NEEDS = frozenset(

@@ -11,9 +11,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
-from mmseg_jml.functional import chunks, label_chunks
-from mmseg_jml.functional.class_sums import class_sums
 from mmseg_jml.functional.jaccard import VARIANTS
+from mmseg_jml.functional.one_pass import chunks, class_sums, label_chunks
 from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss, batch
 from tests.functional.cases import MODES, REDUCTIONS
 from tests.functional.test_class_sums import KINDS, combined, make_case, plain_sums

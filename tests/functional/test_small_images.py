@@ -5,10 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from mmseg_jml.functional import passes
-from mmseg_jml.functional.class_sums import class_sums
-from mmseg_jml.functional.passes import Pass
-from mmseg_jml.functional.targets import Target
+from mmseg_jml.functional.one_pass import Target, class_sums
+from mmseg_jml.functional.one_pass.passes import Pass
 from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss
 from tests.functional.test_class_sums import (
     KINDS,
@@ -91,7 +89,7 @@ def test_the_image_reduction_is_the_mean_over_images_called_alone():
 def test_a_batch_of_small_images_takes_as_many_steps_as_one_of_few(monkeypatch):
     """Time without a clock: how often a chunk is worked on."""
     counted = []
-    original = passes.Pass.pixels
+    original = Pass.pixels
     monkeypatch.setattr(
         Pass, 'pixels', lambda *args: counted.append(1) or original(*args)
     )

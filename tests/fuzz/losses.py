@@ -9,7 +9,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_jml.functional.passes import Pass
+from mmseg_jml.functional.one_pass.passes import Pass
 from mmseg_jml.labels import LabelSmoothing
 from mmseg_jml.losses import CompoundLoss, TaughtLoss
 from tests.functional.cases import assert_close

@@ -3,15 +3,18 @@
 A chunk is (C,G,L): L pixels of each of G images, a part of one large image or all of
 several small ones. Its sums are those of each image, (C,G). Softmax keeps its
 exponentials unnormalised, as x with p = x / norm: the products with vectors over
-pixels, which the sums are, take the norm into the vector and save a pass.
+pixels, which the sums are, take the norm into the vector and save a pass (3).
 """
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from ..tensors import on_cpu
 
 Activation = Literal['softmax', 'sigmoid', 'identity']
 
@@ -84,7 +87,7 @@ class Chunk:
 
     @cached_property
     def log_norm(self) -> Tensor:
-        """log p = shifted(logits) - log_norm."""
+        """(2): log p = shifted(logits) - log_norm."""
         assert self.norm is not None
         return self.norm.log()
 
@@ -109,24 +112,10 @@ class Chunk:
 _LOG2_E = 1 / math.log(2)
 
 
-def on_cpu(tensor: Tensor) -> bool:
-    """Whether a look at the data costs nothing, and products are exact enough.
-
-    Elsewhere no step may wait for a value, and a float32 product may be one of TF32.
-    """
-    return tensor.device.type == 'cpu'
-
-
-def working_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What is computed in: half precision is raised to float32."""
-    half = dtype in (torch.float16, torch.bfloat16)
-    return torch.float32 if half else dtype
-
-
 def _exponentials(
     logits: Tensor, out: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """exp(logits - shift), its sum over the classes, and the shift.
+    """(1): exp(logits - shift), its sum over the classes, and the shift.
 
     On the CPU, where a look at the data costs no synchronisation, nothing is subtracted
     from an image unless its sums come near the ends of the type.
@@ -192,8 +181,70 @@ def max_by_class(values: Tensor, label: Tensor, num_classes: int) -> Tensor:
 
 
 def step(probs: Tensor, target: Tensor) -> Tensor:
-    """d min(p,y) / dp: 1 where p < y, 0 where p > y, one half at a tie.
+    """(8): d min(p,y) / dp: 1 where p < y, 0 where p > y, one half at a tie.
 
     At p = y the half makes the gradient of a Jaccard metric loss vanish.
     """
     return torch.sub(target, probs).sign_().add_(1).mul_(0.5)
+
+
+class TargetGradient(Protocol):
+    """What one target adds to the gradient of a softmax chunk, in the parts of (11).
+
+    A part that the target does not have is None.
+    """
+
+    shared_slope: Tensor | None  # (C,G), the part of its slope that all pixels share
+    mean_slope: Tensor | None  # (G,L), <p, what differs between pixels>
+    ce_factor: Tensor | None  # (G,L), the factor of p that the cross-entropy gives
+
+    def add_at_label(self, grad: Tensor) -> None:
+        """Add to grad (C,G,L) what the label's own class has beyond the others."""
+
+    def add_at_all_classes(self, grad: Tensor) -> None:
+        """Add to grad (C,G,L) what differs between the classes of a pixel."""
+
+
+def softmax_gradient(
+    chunk: Chunk,
+    pixels: Pixels,
+    slope: Tensor | None,
+    square: Tensor | None,
+    targets: Sequence[TargetGradient],
+) -> Tensor:
+    """The gradient (11) of the logits (C,G,L), written over the chunk's exponentials.
+
+    `slope` and `square` (C,G) are the gradients of sum w p and of sum w p^2.
+    """
+    mean_slope = ce_factor = rest = None
+    for target in targets:
+        slope = _plus(slope, target.shared_slope)
+    if slope is not None:
+        mean_slope = chunk.normalised(over_classes(chunk.x, slope))
+    if square is not None:
+        rest = chunk.probs.square().mul_(2 * square.unsqueeze(-1))
+        mean_slope = _plus(mean_slope, rest.sum(0))
+        rest *= pixels.weight
+    for target in targets:
+        mean_slope = _plus(mean_slope, target.mean_slope)
+        ce_factor = _plus(ce_factor, target.ce_factor)
+    common = torch.zeros_like(pixels.weight) if ce_factor is None else ce_factor
+    if mean_slope is not None:
+        common = torch.addcmul(common, mean_slope, pixels.weight, value=-1)
+    common = chunk.normalised(common)
+    factor = chunk.normalised(pixels.weight)
+    if slope is not None:
+        common = torch.addcmul(common, slope.unsqueeze(-1), factor)
+    grad = chunk.x.mul_(common)
+    if rest is not None:
+        grad += rest
+    for target in targets:
+        target.add_at_label(grad)
+        target.add_at_all_classes(grad)
+    return grad
+
+
+def _plus(total: Tensor | None, term: Tensor | None) -> Tensor | None:
+    if total is None or term is None:
+        return term if total is None else total
+    return total + term

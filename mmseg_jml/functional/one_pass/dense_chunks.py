@@ -1,12 +1,13 @@
 """Any prediction against a target that has a value for each class."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .boundary import smooth
+from ..boundary import smooth
 from .chunks import (
     Activation,
     Chunk,
@@ -115,20 +116,71 @@ class DenseChunk:
             loss -= (self.values * self.chunk.shifted(logits)).sum(0)
         return self.pixels.total(loss * self.pixel_weight)
 
-    def backward(
+    def gradient(
         self,
         minimum: Tensor | None,
         product: Tensor | None,
         cross_entropy: Tensor | None,
-    ) -> 'DenseGradient | SoftmaxGradient':
-        """The gradient, given those of the sums: (C,G), (C,G), (G,1)."""
-        if self.activation == 'softmax':
-            return SoftmaxGradient(self, minimum, product, cross_entropy)
+    ) -> 'DenseGradient':
+        """That of a softmax, given those of the sums: (C,G), (C,G), (G,1)."""
         return DenseGradient(self, minimum, product, cross_entropy)
 
 
 class DenseGradient:
-    """What a target adds to the gradient where no class looks at another.
+    """What a target adds to the gradient of a softmax: a `TargetGradient`, (12).
+
+    min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target is shared,
+    and the sign of y - p is the rest.
+    """
+
+    def __init__(
+        self,
+        target: DenseChunk,
+        minimum: Tensor | None,
+        product: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        self.target = target
+        self.shared_slope: Tensor | None = None
+        self.signed: Tensor | None = None
+        self.linear: Tensor | None = None
+        self.mean_slope: Tensor | None = None
+        self.ce_factor: Tensor | None = None
+        self.factor: Tensor | None = None
+        values, probs = target.values, target.chunk.probs
+        if minimum is not None:
+            self.shared_slope = minimum / 2
+            self.signed = torch.sub(values, probs).sign_().mul_(probs)
+            self.mean_slope = over_classes(self.signed, self.shared_slope)
+        if product is not None:
+            self.linear = (probs * values).mul_(product.unsqueeze(-1))
+            inner = self.linear.sum(0)
+            self.mean_slope = (
+                inner if self.mean_slope is None else self.mean_slope.add_(inner)
+            )
+        if cross_entropy is not None:
+            self.factor = cross_entropy * target.pixel_weight
+            self.ce_factor = self.factor * values.sum(0)
+
+    def add_at_label(self, grad: Tensor) -> None:
+        """Nothing: no class of a soft target is the label."""
+
+    def add_at_all_classes(self, grad: Tensor) -> None:
+        """Add what differs between the classes of a pixel."""
+        target = self.target
+        for rest in (self.signed, self.linear):
+            if rest is not None and not target.pixels.binary:
+                rest.mul_(target.weight)
+        if self.signed is not None and self.shared_slope is not None:
+            grad.addcmul_(self.signed, self.shared_slope.unsqueeze(-1))
+        if self.linear is not None:
+            grad += self.linear
+        if self.factor is not None:
+            grad.addcmul_(target.values, self.factor, value=-1)
+
+
+class ElementwiseGradient:
+    """What a target adds to the gradient (10), where no class looks at another.
 
     `slope` is G (C,G,L) or None, `cross_entropy` the factor w of p - y or None.
     """
@@ -162,50 +214,28 @@ class DenseGradient:
         return self.cross_entropy * (probs * (1 - values + wanted) - wanted)
 
 
-class SoftmaxGradient:
-    """What a target adds to the gradient of a softmax (see `gradients`).
-
-    min(p,y) = (p + y - |p-y|)/2: the half of its slope that knows no target, `half`
-    (C,G), joins that of the other sums of p, and the sign of y - p is the rest. `inner`
-    is <p,G> of that rest, `pull` the factor of p, and `add_to` adds what is left.
-    """
-
-    def __init__(
-        self,
-        target: DenseChunk,
-        minimum: Tensor | None,
-        product: Tensor | None,
-        cross_entropy: Tensor | None,
-    ) -> None:
-        self.target = target
-        self.half: Tensor | None = None
-        self.signed: Tensor | None = None
-        self.linear: Tensor | None = None
-        self.inner: Tensor | None = None
-        self.pull: Tensor | None = None
-        self.factor: Tensor | None = None
-        values, probs = target.values, target.chunk.probs
-        if minimum is not None:
-            self.half = minimum / 2
-            self.signed = torch.sub(values, probs).sign_().mul_(probs)
-            self.inner = over_classes(self.signed, self.half)
-        if product is not None:
-            self.linear = (probs * values).mul_(product.unsqueeze(-1))
-            inner = self.linear.sum(0)
-            self.inner = inner if self.inner is None else self.inner.add_(inner)
-        if cross_entropy is not None:
-            self.factor = cross_entropy * target.pixel_weight
-            self.pull = self.factor * values.sum(0)
-
-    def add_to(self, grad: Tensor) -> None:
-        """Add what differs between the classes of a pixel to grad (C,G,L)."""
-        target = self.target
-        for rest in (self.signed, self.linear):
-            if rest is not None and not target.pixels.binary:
-                rest.mul_(target.weight)
-        if self.signed is not None and self.half is not None:
-            grad.addcmul_(self.signed, self.half.unsqueeze(-1))
-        if self.linear is not None:
-            grad += self.linear
-        if self.factor is not None:
-            grad.addcmul_(target.values, self.factor, value=-1)
+def elementwise_gradient(
+    chunk: Chunk,
+    pixels: Pixels,
+    slope: Tensor | None,
+    square: Tensor | None,
+    targets: Sequence[ElementwiseGradient],
+    *,
+    sigmoid: bool,
+) -> Tensor:
+    """The gradient (10) of the logits (C,G,L) where no class looks at another."""
+    total = torch.zeros_like(chunk.x)
+    if slope is not None:
+        total += slope.unsqueeze(-1)
+    if square is not None:
+        total += 2 * square.unsqueeze(-1) * chunk.x
+    for target in targets:
+        if target.slope is not None:
+            total += target.slope
+    total *= pixels.weight
+    if sigmoid:
+        total *= chunk.x * (1 - chunk.x)
+        for target in targets:
+            if target.cross_entropy is not None:
+                total += target.pulled(chunk.x)
+    return total

@@ -1,8 +1,8 @@
 """Softmax against a hard or smoothed label, without its one-hot.
 
 The target of a pixel is `low` for every class and `low + span` for its label; 0 and 1
-when it is hard. So every sum is one over the label's own probabilities, and one over
-all probabilities of the smoothed pixels (low > 0), which are few: boundaries.
+when it is hard (4). So every sum is one over the label's own probabilities, and one
+over all probabilities of the smoothed pixels (low > 0), which are few: boundaries.
 """
 
 from functools import cached_property
@@ -10,12 +10,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..tensors import on_cpu
 from .chunks import (
     Chunk,
     Pixels,
     max_by_class,
     of_label,
-    on_cpu,
     step,
     sum_by_class,
     weighted_sums,
@@ -132,7 +132,7 @@ class LabelChunk:
         )
 
     def minimum(self) -> Tensor:
-        """Sum w min(p,y), float64 (C,G) as all the sums."""
+        """(5): sum w min(p,y), float64 (C,G) as all the sums."""
         soft = self.smoothed
         if soft is None:
             return self.by_class(self.probs * self.weight)
@@ -145,7 +145,7 @@ class LabelChunk:
         )
 
     def product(self) -> Tensor:
-        """Sum w p y."""
+        """(6): sum w p y."""
         own = self.by_class(self.probs * self.hard_weight)
         if self.smoothed is None:
             return own
@@ -206,7 +206,7 @@ class LabelChunk:
         return own * self.weight
 
     def cross_entropy(self) -> Tensor:
-        """Sum w k l: (G,)."""
+        """(7): sum w k l, (G,)."""
         loss = self.log_probs * self.pixel_weight
         soft = self.smoothed
         if soft is None:
@@ -220,7 +220,7 @@ class LabelChunk:
         own = self.pixels.total(loss * soft.span)
         return self.num_classes * norms - every - own
 
-    def backward(
+    def gradient(
         self,
         minimum: Tensor | None,
         product: Tensor | None,
@@ -231,13 +231,13 @@ class LabelChunk:
 
 
 class LabelGradient:
-    """What a label adds to the gradient of its chunk's logits.
+    """What a label adds to the gradient of its logits: a `TargetGradient`, (13).
 
-    `inner` is <p,G> and `pull` w k, the factor of p, as `gradients` has them;
-    what is left differs between the classes of a pixel and is added by `add_to`.
+    `at_label` (G,L) is the label's own, `at_all_classes` (C,G,K) that of every class of
+    the smoothed pixels.
     """
 
-    half: Tensor | None = None  # no slope that all pixels share: see SoftmaxGradient
+    shared_slope: Tensor | None = None
 
     def __init__(
         self,
@@ -247,42 +247,45 @@ class LabelGradient:
         cross_entropy: Tensor | None,
     ) -> None:
         self.target = target
-        self.inner: Tensor | None = None
-        self.pull: Tensor | None = None
-        own = _own_slope(target, minimum, product)
-        every = _every_slope(target, minimum, product)
+        self.mean_slope: Tensor | None = None
+        self.ce_factor: Tensor | None = None
+        at_label = _slope_at_label(target, minimum, product)
+        at_all = _slope_at_all_classes(target, minimum, product)
         soft = target.smoothed
-        if own is not None:
-            self.inner = own.mul_(target.probs)
-            own = own * target.weight
-            if soft is not None and every is not None:
-                soft.add(self.inner, every.sum(0))
-                every.mul_(soft.pick(target.weight))
+        if at_label is not None:
+            self.mean_slope = at_label.mul_(target.probs)
+            at_label = at_label * target.weight
+            if soft is not None and at_all is not None:
+                soft.add(self.mean_slope, at_all.sum(0))
+                at_all.mul_(soft.pick(target.weight))
         if cross_entropy is not None:
-            self.pull = cross_entropy * target.pixel_weight
-            pulled = self.pull if soft is None else self.pull * soft.span
-            own = -pulled if own is None else own.sub_(pulled)
+            self.ce_factor = cross_entropy * target.pixel_weight
+            own = self.ce_factor if soft is None else self.ce_factor * soft.span
+            at_label = -own if at_label is None else at_label.sub_(own)
             if soft is not None:
-                uniform = soft.pick(self.pull) * soft.picked_low
-                if every is None:
-                    every = (-uniform).expand(target.num_classes, -1, -1)
+                uniform = soft.pick(self.ce_factor) * soft.picked_low
+                if at_all is None:
+                    at_all = (-uniform).expand(target.num_classes, -1, -1)
                 else:
-                    every.sub_(uniform)
-        self.own, self.every = own, every
+                    at_all.sub_(uniform)
+        self.at_label, self.at_all_classes = at_label, at_all
 
-    def add_to(self, grad: Tensor) -> None:
-        """Add what differs between the classes of a pixel to grad (C,G,L)."""
-        if self.own is not None:
+    def add_at_label(self, grad: Tensor) -> None:
+        """Add what the label's own class has beyond the others."""
+        if self.at_label is not None:
             index = self.target.label.unsqueeze(0)
-            grad.scatter_add_(0, index, self.own.unsqueeze(0))
-        if self.target.smoothed is not None and self.every is not None:
-            self.target.smoothed.add(grad, self.every)
+            grad.scatter_add_(0, index, self.at_label.unsqueeze(0))
+
+    def add_at_all_classes(self, grad: Tensor) -> None:
+        """Add what all classes of the smoothed pixels have."""
+        if self.target.smoothed is not None and self.at_all_classes is not None:
+            self.target.smoothed.add(grad, self.at_all_classes)
 
 
-def _own_slope(
+def _slope_at_label(
     target: LabelChunk, minimum: Tensor | None, product: Tensor | None
 ) -> Tensor | None:
-    """G at the label, less what `_every_slope` gives all classes: (G,L)."""
+    """G at the label, less what `_slope_at_all_classes` gives all classes: (G,L)."""
     slope = None
     soft = target.smoothed
     if minimum is not None:
@@ -301,7 +304,7 @@ def _own_slope(
     return slope
 
 
-def _every_slope(
+def _slope_at_all_classes(
     target: LabelChunk, minimum: Tensor | None, product: Tensor | None
 ) -> Tensor | None:
     """p G of all classes at the smoothed pixels: (C,G,K); None where there is none."""

@@ -1,0 +1,356 @@
+"""The pass over the logits, in chunks and in both directions.
+
+The numbers in the comments are those of the algebra in this folder's docstring.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..tensors import working_dtype
+from .chunks import Activation, Chunk, Pixels, softmax_gradient, weighted_sums
+from .dense_chunks import (
+    DenseChunk,
+    ElementwiseGradient,
+    densify,
+    elementwise_gradient,
+)
+from .label_chunks import LabelChunk, Smoothed, few_columns
+
+if TYPE_CHECKING:
+    from .class_sums import SumName, Target
+
+SMALL = 2**18  # numbers of a chunk: smaller ones hardly cost less
+
+# Per target: what is differentiated, what is added up, what is a largest value.
+DIFFERENTIABLE: tuple['SumName', ...] = ('minimum', 'product')
+ADDED: tuple['SumName', ...] = ('target', 'target_squared', 'largest')
+LARGEST: tuple['SumName', ...] = ('max_target', 'max_sum')
+
+
+class Pass:
+    """What both directions of a pass know: the tensors and how to walk over them."""
+
+    def __init__(
+        self,
+        logits: Tensor,
+        targets: Sequence['Target'],
+        weight: Tensor | None,
+        activation: Activation,
+        temperature: float,
+    ) -> None:
+        # Flat once: of some layouts this makes a copy.
+        self.targets = [_flat(target) for target in targets]
+        self.weight = None if weight is None else weight.flatten(1)
+        self.activation: Activation = activation
+        self.temperature = temperature
+        self.needs: frozenset[str] = frozenset().union(
+            *(each.needs for each in targets)
+        )
+        self.dtype = working_dtype(logits.dtype)
+        self.num_classes = logits.shape[1]
+        # The exponentials wait in the gradient's memory, if they fit there.
+        self.keep = (
+            torch.is_grad_enabled()
+            and logits.requires_grad
+            and logits.dtype == self.dtype
+            and activation == 'softmax'
+        )
+        self.sparse = activation == 'softmax' and self.num_classes > 1
+        self.dense = not self.sparse or any(t.label is None for t in self.targets)
+        self.columns: dict[Any, Tensor | None] = {}  # the smoothed ones of each chunk
+
+    def tensors(self) -> list[Tensor]:
+        """The tensors that both directions read, but the logits."""
+        names = ('label', 'probs', 'logits', 'epsilon', 'class_weight')
+        found = [getattr(target, name) for target in self.targets for name in names]
+        return [each for each in (self.weight, *found) if each is not None]
+
+    def groups(self, logits: Tensor) -> Iterator[tuple[slice, list[slice]]]:
+        """The images that are worked on together, and the parts of their pixels.
+
+        A large image is alone and in parts; small ones share a chunk whole.
+        """
+        images, num_classes, pixels = logits.shape
+        # What a cache holds, and little of a small batch; a GPU has to be kept busy.
+        size = min(2**20, max(logits.numel() // 15, SMALL))
+        size = 2**23 if logits.is_cuda else size
+        length = max(size // num_classes // 8 * 8, 8)  # for `sum_by_class`
+        together = max(size // max(num_classes * pixels, 1), 1)
+        parts = [slice(i, min(i + length, pixels)) for i in range(0, pixels, length)]
+        for start in range(0, images, together):
+            yield slice(start, min(start + together, images)), parts
+
+    def chunks(self, logits: Tensor) -> Iterator[tuple[slice, slice]]:
+        """The images and the pixels of each chunk."""
+        for images, parts in self.groups(logits):
+            for part in parts:
+                yield images, part
+
+    def sums(self, logits: Tensor, buffer: Tensor | None) -> tuple[Any, ...]:
+        """The sums (2,N,C), (T,2,N,C), (T,N), and by name what has no derivative.
+
+        The exponentials are left in `buffer`, if there is one.
+        """
+        groups = []
+        for images, parts in self.groups(logits):
+            groups.append(_Sums(self, images))
+            for part in parts:
+                values = self.prepared(logits, images, part)
+                out = None if buffer is None else of_chunk(buffer, images, part)
+                groups[-1].add(part, Chunk(values, self.activation, out))
+        return _gathered(logits, groups, len(self.targets))
+
+    def gradient(
+        self, logits: Tensor, buffer: Tensor | None, *grads: Tensor | None
+    ) -> Tensor:
+        """The gradient of the logits, given those of the first three of the sums.
+
+        It is written over the exponentials in `buffer`, if there is one.
+        """
+        grad = torch.empty_like(logits) if buffer is None else buffer
+        for images, parts in self.groups(logits):
+            slopes = _Slopes(self, images, *grads)
+            for part in parts:
+                place = of_chunk(grad, images, part)
+                if buffer is None:
+                    chunk = Chunk(self.prepared(logits, images, part), self.activation)
+                else:
+                    chunk = Chunk.from_exponentials(place)
+                values = _chunk_gradient(self, slopes, chunk, images, part)
+                if buffer is None:
+                    place.copy_(values)
+        return grad
+
+    def pixels(self, images: slice, part: slice, like: Tensor) -> Pixels:
+        """How much a chunk's pixels count: not at all where some label is ignored."""
+        weight = None
+        labels: list[Tensor | None] = []
+        if self.weight is not None:
+            weight = self.weight[images, part].to(like.dtype)
+        for target in self.targets:
+            if target.label is None:
+                labels.append(None)
+                continue
+            # Of int64 the CPU compares and converts an element at a time.
+            label = target.label[images, part].int()
+            valid = torch.empty_like(label)
+            torch.ne(label, target.ignore_index, out=valid)
+            labels.append((label * valid).long())
+            mask = valid.to(like.dtype)
+            weight = mask if weight is None else weight * mask
+        if weight is None:
+            weight = like.new_ones(like.shape[1:])
+        used = weight if self.weight is None else (weight > 0).to(weight.dtype)
+        return Pixels(weight, used, labels)
+
+    def prepared(self, logits: Tensor, images: slice, part: slice) -> Tensor:
+        """A chunk of logits (C,G,L), at least float32, at temperature 1."""
+        chunk = of_chunk(logits, images, part).to(self.dtype)
+        return chunk if self.temperature == 1 else chunk / self.temperature
+
+    def compare(
+        self, index: int, chunk: Chunk, pixels: Pixels, images: slice, part: slice
+    ) -> LabelChunk | DenseChunk:
+        """The chunk of a target, beside that of the prediction."""
+        target, label = self.targets[index], pixels.label[index]
+        class_weight = target.class_weight
+        if class_weight is not None:
+            class_weight = class_weight.to(chunk.x).unsqueeze(1)
+        if label is not None:
+            epsilon = target.epsilon
+            if epsilon is not None:
+                epsilon = epsilon[images, part].to(chunk.x.dtype) * pixels.used
+            if self.sparse:
+                smoothed = self.smoothed(epsilon, (index, images.start, part.start))
+                return LabelChunk(chunk, label, pixels, smoothed, class_weight)
+            sigmoid = self.activation == 'sigmoid'
+            values = densify(label, epsilon, chunk.x, sigmoid=sigmoid)
+            values *= pixels.used
+        elif target.logits is not None:
+            values = self.teacher(target.logits, images, part, pixels)
+        elif target.probs is None:
+            raise ValueError('`Target` must have a label, probs or logits, got none')
+        else:
+            values = of_chunk(target.probs, images, part).to(chunk.x) * pixels.used
+        return DenseChunk(chunk, values, pixels, class_weight, self.activation)
+
+    def smoothed(self, epsilon: Tensor | None, key: Any) -> Smoothed | None:
+        """The smoothed pixels of a chunk, looked for in the first of two passes."""
+        if epsilon is None:
+            return None
+        if key not in self.columns:
+            self.columns[key] = few_columns(epsilon)
+        return Smoothed(epsilon, self.num_classes, self.columns[key])
+
+    def teacher(
+        self, logits: Tensor, images: slice, part: slice, pixels: Pixels
+    ) -> Tensor:
+        """A teacher's probabilities (C,G,L), 0 at the pixels that do not count."""
+        chunk = Chunk(self.prepared(logits, images, part), self.activation)
+        scale = chunk.scale
+        return chunk.x * (pixels.used if scale is None else scale * pixels.used)
+
+
+def _gathered(
+    logits: Tensor, groups: Sequence['_Sums'], num_targets: int
+) -> tuple[Any, ...]:
+    """The sums (2,N,C), (T,2,N,C), (T,N), and by name what is not differentiated."""
+    scalar = torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
+    classes = scalar.new_zeros(logits.shape[:2])
+    shared = [group.shared for group in groups]
+    targets = [[group.own[t] for group in groups] for t in range(num_targets)]
+
+    def each(name: str, like: Tensor) -> Tensor:
+        if not any(name in group for own in targets for group in own):
+            return like.expand(num_targets, *like.shape)
+        return torch.stack([_total(name, own, like) for own in targets])
+
+    counted = {name: each(name, classes) for name in (*ADDED, *LARGEST)}
+    counted['max_probs'] = _total('max_probs', shared, classes)
+    counted['pixels'] = _total('pixels', shared, scalar)
+    counted['pixel_weight'] = each('pixel_weight', scalar)
+    return (
+        torch.stack([_total(n, shared, classes) for n in ('probs', 'probs_squared')]),
+        torch.stack([each(name, classes) for name in DIFFERENTIABLE], 1),
+        each('cross_entropy', scalar),
+        counted,
+    )
+
+
+class _Sums:
+    """What the forward pass gathers: of some images, the sums of their chunks."""
+
+    def __init__(self, pass_: Pass, images: slice) -> None:
+        self.pass_ = pass_
+        self.images = images
+        self.shared: dict[str, list[Tensor]] = defaultdict(list)
+        self.own: list[dict[str, list[Tensor]]] = [
+            defaultdict(list) for _ in pass_.targets
+        ]
+
+    def add(self, part: slice, chunk: Chunk) -> None:
+        """Add one chunk's sums."""
+        pass_, needs = self.pass_, self.pass_.needs
+        pixels = pass_.pixels(self.images, part, chunk.x)
+        weight = pixels.weight
+        total = pixels.total(weight)
+        self.shared['pixels'].append(total)
+        if 'probs' in needs:
+            self.shared['probs'].append(chunk.times(weight))
+        if 'probs_squared' in needs:
+            squares = weighted_sums(chunk.probs.square(), weight)
+            self.shared['probs_squared'].append(squares)
+        if 'max_probs' in needs:
+            largest = (chunk.probs * pixels.used).amax(-1)
+            self.shared['max_probs'].append(largest)
+        for index, (target, own) in enumerate(
+            zip(pass_.targets, self.own, strict=True)
+        ):
+            compared = pass_.compare(index, chunk, pixels, self.images, part)
+            if 'cross_entropy' in target.needs:  # first: others use its logarithms
+                own['cross_entropy'].append(compared.cross_entropy())
+                mass = compared.pixel_weight
+                own['pixel_weight'].append(
+                    total if mass is weight else pixels.total(mass)
+                )
+            for name in (*DIFFERENTIABLE, *ADDED, *LARGEST):
+                if name in target.needs:
+                    own[name].append(getattr(compared, name)())
+
+
+def _total(
+    name: str, groups: Sequence[dict[str, list[Tensor]]], like: Tensor
+) -> Tensor:
+    """The sums (or largest values) of the chunks: float64 (N,...), 0 if not asked."""
+    totals = []
+    for parts in groups:
+        if name not in parts:
+            return like
+        totals.append(_over_parts(name, parts[name]))
+    if not totals:
+        return like
+    total = totals[0] if len(totals) == 1 else torch.cat(totals, -1)
+    return total.movedim(-1, 0)
+
+
+def _over_parts(name: str, parts: Sequence[Tensor]) -> Tensor:
+    """The sum (or largest value) of the chunks of some images, in float64."""
+    if len(parts) == 1:
+        return parts[0].double()
+    stack = torch.stack(list(parts)).double()
+    return stack.amax(0) if name.startswith('max') else stack.sum(0)
+
+
+class _Slopes:
+    """The gradients of some images' sums, in the type of the pass; None: not asked."""
+
+    def __init__(
+        self,
+        pass_: Pass,
+        images: slice,
+        shared: Tensor | None,
+        own: Tensor | None,
+        cross_entropy: Tensor | None,
+    ) -> None:
+        def of(total: Tensor | None, asked: bool, *index: int) -> Tensor | None:
+            if total is None or not asked:
+                return None
+            values = (total[index][images] / pass_.temperature).to(pass_.dtype)
+            return values.T if values.ndim == 2 else values.unsqueeze(1)
+
+        self.probs = of(shared, 'probs' in pass_.needs, 0)
+        self.probs_squared = of(shared, 'probs_squared' in pass_.needs, 1)
+        self.targets = [
+            (
+                of(own, 'minimum' in target.needs, index, 0),
+                of(own, 'product' in target.needs, index, 1),
+                of(cross_entropy, 'cross_entropy' in target.needs, index),
+            )
+            for index, target in enumerate(pass_.targets)
+        ]
+
+
+def _chunk_gradient(
+    pass_: Pass, slopes: _Slopes, chunk: Chunk, images: slice, part: slice
+) -> Tensor:
+    pixels = pass_.pixels(images, part, chunk.x)
+    given = (chunk, pixels, slopes.probs, slopes.probs_squared)
+    softmax = pass_.activation == 'softmax'
+    if softmax and pass_.dense:
+        chunk.normalise_(pixels.used)
+    compared = [
+        pass_.compare(index, chunk, pixels, images, part)
+        for index in range(len(pass_.targets))
+    ]
+    pairs = list(zip(compared, slopes.targets, strict=True))
+    if softmax:
+        return softmax_gradient(*given, [each.gradient(*own) for each, own in pairs])
+    sigmoid = pass_.activation == 'sigmoid'
+    dense = [
+        ElementwiseGradient(each, *own)
+        for each, own in pairs
+        if isinstance(each, DenseChunk)
+    ]
+    return elementwise_gradient(*given, dense, sigmoid=sigmoid)
+
+
+def of_chunk(values: Tensor, images: slice, part: slice) -> Tensor:
+    """A chunk's view (C,G,L) of values (N,C,P)."""
+    return values[images, :, part].transpose(0, 1)
+
+
+def _flat(target: 'Target') -> 'Target':
+    """A target of (N,P) and (N,C,P)."""
+    flat = {
+        name: values.flatten(start)
+        for name, start in (('label', 1), ('epsilon', 1), ('probs', 2), ('logits', 2))
+        if (values := getattr(target, name)) is not None
+    }
+    needs = target.needs
+    if 'pixel_weight' in needs:  # the two are found together
+        needs |= {'cross_entropy'}
+    return target._replace(needs=needs, **flat)
