@@ -31,7 +31,7 @@ from .jaccard import (
     overlap_loss,
     overlap_sums,
 )
-from .one_pass import ClassSums, Target, class_sums
+from .one_pass.class_sums import ClassSums, Target, class_sums
 from .overlap import (
     Areas,
     class_areas,
