@@ -21,6 +21,8 @@ class Registry:
     def register_module(self, module: Class) -> Class:
         """Keep a class under its name and return it: a decorator."""
         self.classes[module.__name__] = module
+        if self.handed_over:
+            self._give(module)
         return module
 
     def build(self, config: dict[str, Any]) -> Any:
@@ -49,11 +51,14 @@ class Registry:
         """Register every class with MMSegmentation, which builds them from then on."""
         if self.handed_over:
             return
+        for each in self.classes.values():
+            self._give(each)
+        self.handed_over = True
+
+    def _give(self, module: type) -> None:
         from mmseg.registry import MODELS as OF_MMSEG
 
-        for each in self.classes.values():
-            OF_MMSEG.register_module(module=each)
-        self.handed_over = True
+        OF_MMSEG.register_module(module=module)
 
 
 MODELS = Registry()

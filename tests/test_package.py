@@ -207,3 +207,19 @@ def test_any_package_of_mmseg_may_be_imported_behind_ours(first, tmp_path):
     )
     done = run_python('-c', code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_loss_that_is_registered_with_ours_late_is_built_by_either_registry():
+    from mmseg.registry import MODELS as OF_MMSEG
+
+    from mmseg_jml.losses import CompoundLoss, SoftCrossEntropyLoss
+    from mmseg_jml.registry import MODELS
+
+    mmseg_jml.register()
+    late = type('LateLoss', (SoftCrossEntropyLoss,), {})
+    MODELS.register_module(late)
+    try:
+        assert isinstance(CompoundLoss(losses=[dict(type='LateLoss')])[0], late)
+        assert isinstance(OF_MMSEG.build(dict(type='LateLoss')), late)
+    finally:
+        del MODELS.classes['LateLoss'], OF_MMSEG.module_dict['LateLoss']
