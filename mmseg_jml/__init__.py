@@ -61,6 +61,7 @@ REGISTERED: dict[str, tuple[str, ...]] = {
     ),
     'hooks': (
         'CalibrationHook',
+        'LabelMapHook',
         'PaintingHook',
         'PseudoLabelHook',
         'ShortLogProcessor',

@@ -160,6 +160,10 @@ def _measure(cfg: Config, kind: str, options: dict) -> None:
         found = [{'type': kind}]
         metrics += found
     found[0] |= options
+    _set_test_metrics(cfg, metrics)
+
+
+def _set_test_metrics(cfg: Config, metrics: list[dict]) -> None:
     evaluator = cfg.get('test_evaluator')
     if isinstance(evaluator, dict) and 'metrics' in evaluator:
         evaluator['metrics'] = metrics
@@ -168,8 +172,10 @@ def _measure(cfg: Config, kind: str, options: dict) -> None:
 
 
 def _save_label_maps(cfg: Config, out: str) -> None:
+    # IoUMetric writes by file name alone: images of two subfolders share one map.
+    hook = {'type': 'LabelMapHook', 'output_dir': out}
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
     metrics = metrics_of(cfg, 'test')
-    writers = [metric for metric in metrics if metric.get('type') == 'IoUMetric']
-    if not writers:
-        raise ValueError('`--out` needs an IoUMetric in `test_evaluator`')
-    writers[0]['output_dir'] = out
+    measuring = [metric for metric in metrics if not metric.get('format_only')]
+    if len(measuring) < len(metrics):  # they would only write the same maps
+        _set_test_metrics(cfg, measuring)

@@ -44,7 +44,7 @@ from .entries import (
 from .figures_table import calibration_tables
 from .fine_grained_iou import pack_areas
 from .metric_keys import ADAPTIVE, Keys, of_class
-from .per_image import log_folder, picture_name, rows
+from .per_image import log_folder, rows
 from .pictures import read_logits, read_picture
 
 REGIONS: tuple[Region, ...] = get_args(Region)
@@ -167,7 +167,7 @@ class CalibrationMetric(BaseMetric):
             picture = read_picture(sample)
             label = picture.label.to(logits.device)
             prediction = picture.prediction.to(logits.device).long()
-            name = picture_name(picture.name) if self.per_image_csv else ''
+            name = picture.name if self.per_image_csv else ''
             self.results.append(self._entry(name, logits, label, prediction))
 
     def _entry(

@@ -1,7 +1,7 @@
-"""One row of a table for each evaluated picture."""
+"""A table with one row for each evaluated image."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
@@ -10,6 +10,7 @@ from torch import Tensor
 from ..functional.overlap import picture_measures
 from .entries import ImageEntry, Statistics
 from .fine_grained_iou import unpack_areas
+from .image_names import names_below_common_folder
 
 
 def rows(
@@ -17,11 +18,12 @@ def rows(
     classes: Sequence[str],
     columns: Mapping[str, tuple[Statistics, str]],
 ) -> list[list[str]]:
-    """The header and a row for each picture.
+    """The header and one row for each image.
 
-    Columns: name, intersection and union of each class in pixels, mIoU over the classes
-    in the picture's label (per cent), then `columns`: their title, and the statistics
-    and the measure that they show. A value that a picture does not have is empty.
+    The columns are the image's path relative to the folder that holds all images, the
+    intersection and the union of each class in pixels, the mIoU over the classes in the
+    image's label (in per cent), and then `columns`, which maps a title to the
+    statistics and the measure to show. A value that an image does not have is empty.
     """
     areas = unpack_areas([entry.areas for entry in entries if entry.areas is not None])
     union = areas.prediction + areas.label - areas.intersection
@@ -34,9 +36,10 @@ def rows(
     pixels = torch.stack([areas.intersection, union], dim=2).flatten(1).tolist()
     titles = [f'{kind}.{c}' for c in classes for kind in ('intersection', 'union')]
     table = [['name', *titles, 'mIoU', *columns]]
-    for i, entry in enumerate(entries):
+    names = names_below_common_folder([entry.name for entry in entries])
+    for i, name in enumerate(names):
         cells = [column[i] for column in shown]
-        table.append([entry.name, *map(str, pixels[i]), *cells])
+        table.append([name, *map(str, pixels[i]), *cells])
     return table
 
 
@@ -45,22 +48,16 @@ def _cells(values: Tensor, some: Tensor) -> list[str]:
     return [f'{value:.6g}' if has else '' for value, has in pairs]
 
 
-def picture_name(path: str) -> str:
-    """The file name of a picture's path or URL.
-
-    >>> picture_name('data/img_dir/test/0001.jpg')
-    '0001.jpg'
-    """
-    return PurePosixPath(path.replace('\\', '/')).name
-
-
 def log_folder() -> Path:
-    """The folder of the running experiment's log: its work dir's, by time.
+    """The folder of the current run's log, which is named by its start time.
 
     Raises:
-        ValueError: nothing is running that writes a log file.
+        ValueError: No run is active that writes a log file.
     """
     log_file = MMLogger.get_current_instance().log_file
     if log_file is None:
-        raise ValueError('`output_dir` must be a folder, got None outside a run')
+        raise ValueError(
+            '`output_dir` must be a folder when the metric is used outside of a run, '
+            'got None'
+        )
     return Path(log_file).parent

@@ -42,30 +42,34 @@ class _Maps(NamedTuple):
 
 @HOOKS.register_module()
 class CalibrationHook(Hook):
-    """Draws what the evaluator's CalibrationMetric measured, after each val and test.
+    """Draws the results of the evaluator's CalibrationMetric after each val and test.
 
-    Into `calibration/` of the work dir go `<when>_reliability.png`, `<when>_bins.csv`
-    (one row a bin) and `<when>_pictures.png` (confidence and errors of some pictures);
-    `<when>` is the split and the iteration or epoch, or the name of the checkpoint that
-    is tested, as in `val_iter_3000`. Both pictures also go to the visualizer's
-    backends. Every file is whole or not there; only the first rank writes.
+    The hook writes `<when>_reliability.png`, `<when>_bins.csv` (one row for each bin)
+    and `<when>_pictures.png` (the confidence and the errors of some images). `<when>`
+    is the split with the iteration or epoch, as in `val_iter_3000`, or with the file
+    name of the tested checkpoint. The files of a validation are in `calibration/` in
+    the work dir. Those of a test are in `calibration/` in the folder of its log, so
+    that another checkpoint with the same name does not overwrite them. Both figures
+    also go to the visualizer's backends. Each file is written completely or not at all,
+    and only by the first rank. If there are several CalibrationMetrics, the hook draws
+    the first.
 
     Args:
-        pictures: How many pictures to show, spread evenly over the data set, or their
-            indices in it; 0 shows none.
+        pictures: How many images to show, spread evenly over the dataset, or a list of
+            their indices in the dataset. With 0 no image is shown.
 
     Raises:
-        TypeError: `pictures` is neither.
-        ValueError: A number in it is negative; when it runs, an index that the data
-            set does not have, or an evaluator without CalibrationMetric. Of several
-            the first is drawn.
+        TypeError: `pictures` is neither an integer nor a list of integers.
+        ValueError: A number is negative. When the hook runs, the dataset does not have
+            one of the indices, or the evaluator has no CalibrationMetric.
     """
 
     def __init__(self, *, pictures: int | Sequence[int] = 4) -> None:
         numbers = [pictures] if isinstance(pictures, int) else pictures
         if not isinstance(numbers, Sequence) or not all(_is_int(n) for n in numbers):
             raise TypeError(
-                f'`pictures` must be a number or a list of indices, got {pictures!r}'
+                '`pictures` must be an integer or a list of image indices, got '
+                f'{pictures!r}'
             )
         if any(number < 0 for number in numbers):
             raise ValueError(f'`pictures` must not be negative, got {pictures!r}')
@@ -76,17 +80,17 @@ class CalibrationHook(Hook):
         self._dataset: Any = None
 
     def before_train(self, runner: Runner) -> None:
-        """Look for the metric now, not when an hour of training is over."""
+        """Check that there is a metric now, not after an hour of training."""
         self._trains = True
         if runner.val_loop is not None:
             _find_metric(runner.val_loop, 'val')
 
     def before_val(self, runner: Runner) -> None:
-        """Choose pictures."""
+        """Choose the images to show."""
         self._begin(runner.val_loop, 'val')
 
     def before_test(self, runner: Runner) -> None:
-        """Choose pictures."""
+        """Choose the images to show."""
         self._begin(runner.test_loop, 'test')
 
     def after_val_iter(
@@ -96,7 +100,7 @@ class CalibrationHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Keep the maps of chosen pictures."""
+        """Keep the maps of the chosen images."""
         self._keep(outputs)
 
     def after_test_iter(
@@ -106,15 +110,15 @@ class CalibrationHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Keep the maps of chosen pictures."""
+        """Keep the maps of the chosen images."""
         self._keep(outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
-        """Write everything."""
+        """Write all files."""
         self._write(runner, runner.val_loop, 'val')
 
     def after_test_epoch(self, runner: Runner, metrics: Any = None) -> None:
-        """Write everything."""
+        """Write all files."""
         self._write(runner, runner.test_loop, 'test')
 
     def _begin(self, loop: Any, split: str) -> None:
@@ -133,8 +137,8 @@ class CalibrationHook(Hook):
         beyond = [index for index in self.pictures if index >= length]
         if beyond:
             raise ValueError(
-                f'`pictures` must be indices of the data set, which has {length} '
-                f'pictures, got {beyond}'
+                '`pictures` must be indices of the dataset, which has '
+                f'{length} images, got {beyond}'
             )
         return list(self.pictures)
 
@@ -154,7 +158,8 @@ class CalibrationHook(Hook):
         metric = _find_metric(loop, split)
         when, step = self._when(runner)
         stem = '_'.join(filter(None, (split, when)))
-        folder = Path(runner.work_dir) / FOLDER
+        # Another checkpoint with this name must not overwrite the figures of a test.
+        folder = Path(runner.work_dir if self._trains else runner.log_dir) / FOLDER
         write_bin_tables(folder / f'{stem}_bins.csv', metric.tables)
         panels = {_panel(name): table for name, table in metric.tables.items()}
         title = stem.replace('_', ' ')
@@ -193,7 +198,7 @@ def _find_metric(loop: Any, split: str) -> CalibrationMetric:
         if isinstance(metric, CalibrationMetric):
             return metric
     raise ValueError(
-        f'CalibrationHook draws what a CalibrationMetric measures, and '
+        'CalibrationHook draws the results of a CalibrationMetric, but '
         f'`{split}_evaluator` has none: make it a list and add '
         "dict(type='CalibrationMetric')"
     )

@@ -61,7 +61,18 @@ def test_a_confusion_matrix_is_asked_of_one_metric(tmp_path, evaluator):
     )
 
 
-@pytest.mark.parametrize('evaluator', [IOU, [IOU], SEMI])
-def test_label_maps_are_written_by_the_iou_metric(tmp_path, evaluator):
+@pytest.mark.parametrize('evaluator', [IOU, [IOU], SEMI, [CALIBRATION]])
+def test_label_maps_are_written_by_a_hook_whatever_is_measured(tmp_path, evaluator):
     cfg = applied(tmp_path, evaluator, out='maps')
-    assert metrics_of(cfg, 'test')[0]['output_dir'] == 'maps'
+    assert cfg.custom_hooks == [{'type': 'LabelMapHook', 'output_dir': 'maps'}]
+    assert metrics_of(cfg, 'test') == metrics_of(
+        Config({'test_evaluator': evaluator}), 'test'
+    )
+
+
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_a_metric_that_would_only_write_label_maps_is_left_out(tmp_path, wrapped):
+    metrics = [IOU | {'format_only': True}, CALIBRATION]
+    evaluator = SEMI | {'metrics': metrics} if wrapped else metrics
+    cfg = applied(tmp_path, evaluator, out='maps')
+    assert metrics_of(cfg, 'test') == [CALIBRATION]

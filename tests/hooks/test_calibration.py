@@ -35,14 +35,18 @@ CHANGES = {
 }
 
 
-def run(folder, changes=None, job='train'):
+def run(folder, changes=None, job='train', timestamp=''):
     """Do `job` as the tiny config says; return its runner."""
     cfg = Config.fromfile(ROOT / 'tests/tools/tiny.py')
     cfg.merge_from_dict(copy.deepcopy(CHANGES | (changes or {})))
     cfg.work_dir = str(folder)
     # A process has one runner and one visualizer of each name.
-    cfg.experiment_name = cfg.visualizer.name = str(folder).replace('/', '-')
+    cfg.experiment_name = cfg.visualizer.name = (
+        str(folder).replace('/', '-') + timestamp
+    )
     runner = Runner.from_cfg(cfg)
+    if timestamp:  # two runs may begin in the same second
+        runner._log_dir = str(folder / timestamp)
     runner.scores = getattr(runner, job)()
     return runner
 
@@ -116,11 +120,24 @@ def test_a_test_is_named_after_its_checkpoint_and_needs_no_training_data(
     checkpoint = trained[0] / 'iter_2.pth'
     changes = {'load_from': str(checkpoint), 'train_dataloader.dataset.type': 'None'}
     run(tmp_path, changes, 'test')
-    names = {path.name for path in (tmp_path / 'calibration').iterdir()}
+    names = {path.name for path in tmp_path.glob('*/calibration/*')}
     assert names == {
         f'test_iter_2_{name}'
         for name in ('reliability.png', 'bins.csv', 'pictures.png')
     }
+
+
+def test_checkpoints_with_one_name_do_not_overwrite_each_others_figures(
+    trained, tmp_path
+):
+    for run_of in ('first', 'second'):
+        checkpoint = tmp_path / run_of / 'iter_2.pth'
+        checkpoint.parent.mkdir()
+        checkpoint.symlink_to(trained[0] / 'iter_2.pth')
+        changes = {'load_from': str(checkpoint)}
+        run(tmp_path / 'tests', changes, 'test', timestamp=run_of)
+    found = {path.parts[-3] for path in tmp_path.rglob('test_iter_2_bins.csv')}
+    assert found == {'first', 'second'}
 
 
 def test_epochs_are_named_too(tmp_path):
@@ -157,7 +174,7 @@ def test_tables_of_classes_become_panels(tmp_path, monkeypatch):
         'predicted as background',
     ]
     assert 'probability of star' in drawn
-    names = {path.name for path in (tmp_path / 'calibration').iterdir()}
+    names = {path.name for path in tmp_path.glob('*/calibration/*')}
     assert names == {'test_reliability.png', 'test_bins.csv'}
 
 
@@ -202,7 +219,7 @@ def test_a_number_of_pictures_is_spread_over_the_data_set():
 
 def test_an_index_beyond_the_data_set_is_refused(tmp_path):
     hook = {'type': 'CalibrationHook', 'pictures': [1, 4]}
-    with pytest.raises(ValueError, match=r'which has 4 pictures, got \[4\]'):
+    with pytest.raises(ValueError, match=r'which has 4 images, got \[4\]'):
         run(tmp_path, {'custom_hooks': [hook]}, 'test')
 
 
@@ -215,8 +232,8 @@ def test_an_evaluator_without_the_metric_is_refused_at_once(tmp_path, job, split
 @pytest.mark.parametrize(
     ('pictures', 'error', 'words'),
     [
-        ('all', TypeError, "must be a number or a list of indices, got 'all'"),
-        (1.5, TypeError, r'must be a number or a list of indices, got 1\.5'),
+        ('all', TypeError, "must be an integer or a list of image indices, got 'all'"),
+        (1.5, TypeError, r'must be an integer or a list of image indices, got 1\.5'),
         (True, TypeError, 'got True'),
         ([0.5], TypeError, r'got \[0\.5\]'),
         (-1, ValueError, 'must not be negative, got -1'),
@@ -301,4 +318,4 @@ def test_an_image_is_shown_as_the_pipeline_reads_it(
 def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr('mmseg_jml.hooks.calibration.is_main_process', lambda: False)
     run(tmp_path, job='test')
-    assert not (tmp_path / 'calibration').exists()
+    assert not list(tmp_path.rglob('calibration'))
