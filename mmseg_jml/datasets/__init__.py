@@ -1,4 +1,4 @@
-"""Data sets, and the check of one before it is trained on."""
+"""Datasets, and the check of one before it is trained on."""
 
 from .. import _require_mmseg as _require_mmseg
 from .check import check_dataset, find_problems

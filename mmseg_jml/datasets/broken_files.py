@@ -1,4 +1,4 @@
-"""Errors of a pipeline that name the picture and the mask they are about."""
+"""Errors of a pipeline that name the image and the mask they are about."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from .check import leaf_datasets
 class NamingCompose(Compose):
     """A Compose in which errors of its `Load...` transforms name the files.
 
-    Decoders do not know what they decode: 'image file is truncated', one says.
+    A decoder does not know the name of the file, and says only that an 'image file is
+    truncated'.
 
     Args:
-        pipeline: What it does.
+        pipeline: The pipeline to run.
     """
 
     def __init__(self, pipeline: Compose) -> None:
         self.transforms = pipeline.transforms
 
     def __call__(self, data: dict) -> dict | None:
-        """Do it.
+        """Run the pipeline.
 
         Raises:
-            UnreadableError: A file cannot be loaded; why is the cause. Errors of other
-                transforms come as they are.
+            UnreadableError: A file cannot be loaded; the original error is the cause.
+                Errors of other transforms are not changed.
         """
         for transform in self.transforms:
             try:
@@ -43,7 +44,7 @@ class NamingCompose(Compose):
 
 
 def _sentence(data: dict, error: Exception) -> str:
-    named = {'picture': data.get('img_path'), 'mask': data.get('seg_map_path')}
+    named = {'image': data.get('img_path'), 'mask': data.get('seg_map_path')}
     files = ', '.join(f'{what} {path}' for what, path in named.items() if path)
     return (
         f'{files}: {type(error).__name__}: {error} (`python -m mmseg_jml check-dataset '
@@ -52,10 +53,10 @@ def _sentence(data: dict, error: Exception) -> str:
 
 
 def name_broken_files(dataset: Any) -> None:
-    """Let errors of a data set's pipelines name the files; others stay as they are."""
+    """Let errors of a dataset's pipelines name the files; others stay as they are."""
     try:
         leaves = list(leaf_datasets(dataset))
-    except TypeError:  # the user's own kind of data set
+    except TypeError:  # the user's own kind of dataset
         return
     for leaf in leaves:
         if type(leaf.pipeline) is Compose:

@@ -1,4 +1,4 @@
-"""Does a dataset fit its classes? Asked before an hour of training, not after."""
+"""Check that the masks of a dataset fit its classes, before an hour of training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_dataset(
     Args:
         dataset: A `BaseSegDataset`, or a wrapper of such: whatever holds them as its
             `dataset` or `datasets`; or the config of either, which also works where
-            MMEngine cannot build it for want of images. Pictures without a
+            MMEngine cannot build it for want of images. Images without a
             `seg_map_path` are not labelled and pass, whatever their classes.
         num_masks: How many masks of each dataset to read, spread evenly over it; None
             reads all.
@@ -93,7 +93,7 @@ def find_problems(
         if whole:
             yield problem.sentence
         else:  # the masks that were not read may tell otherwise
-            notes.append(f'of the masks that were read: {problem.sentence}')
+            notes.append(f'in the masks that were read: {problem.sentence}')
     for note in notes:
         warnings.warn(note, stacklevel=2)
 
@@ -107,8 +107,8 @@ def classes_trouble(leaf: BaseDataset, num_classes: int) -> str:
     """Say that the model has another number of classes than the dataset."""
     classes = leaf.metainfo['classes']
     return (
-        f'the model has {num_classes} classes, the dataset {type(leaf).__name__} has '
-        f'{len(classes)}: {some(classes)}'
+        f'the model has {num_classes} classes, but the dataset {type(leaf).__name__} '
+        f'has {len(classes)}: {some(classes)}'
     )
 
 
@@ -139,7 +139,7 @@ def leaf_datasets(dataset: Any) -> Iterator[BaseDataset]:
         yield from leaf_datasets(dataset.dataset)
     else:
         raise TypeError(
-            '`dataset` must be a BaseSegDataset, a wrapper of such or a config, '
+            '`dataset` must be a BaseSegDataset, a wrapper of one or a config, '
             f'got {type(dataset).__name__}'
         )
 

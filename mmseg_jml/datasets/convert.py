@@ -1,4 +1,4 @@
-"""Turn a data set's masks into label maps: what the converters have in common."""
+"""Turn a dataset's masks into label maps: what the converters have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .reading import Reader
 
 
 class Conversion(NamedTuple):
-    """One mask to convert: where it is, where its label map goes, its picture."""
+    """The paths of a mask to convert, of the label map to write and of the image."""
 
     mask: Path
     label: Path
@@ -30,8 +30,8 @@ def convert_masks(
 ) -> list[str]:
     """Write the label map of every mask that has none yet.
 
-    A label map is there whole or not at all, so that a killed run is continued by
-    starting it again. A bad file is named and stops nothing.
+    Each label map is written completely or not at all, so to continue after a crash
+    start the conversion again. A bad file is reported, and the others are converted.
 
     Args:
         conversions: What to convert. Label maps are PNG files.
@@ -39,8 +39,8 @@ def convert_masks(
         workers: How many threads.
 
     Returns:
-        A sentence for each mask that failed: missing, unreadable, or of another size
-        than its picture.
+        One sentence for each mask that could not be converted: it is missing, cannot be
+        read, or does not have the size of its image.
     """
     todo = [conversion for conversion in conversions if not conversion.label.exists()]
     total = len(conversions)
@@ -62,9 +62,8 @@ def _convert(conversion: Conversion, read: Callable[[Path], np.ndarray]) -> str 
         label = read(conversion.mask)
         size = Reader().look({'img_path': str(conversion.picture)}, decode=True).size
         if label.shape != size:
-            return (
-                f'mask {conversion.mask} is {_by(label.shape)}, its picture {_by(size)}'
-            )
+            sizes = f'{_by(label.shape)}, but its image is {_by(size)}'
+            return f'mask {conversion.mask} is {sizes}'
         write_whole(conversion.label, png(label))
     except Exception as error:  # readers raise what they like on broken files
         text = str(error) or type(error).__name__
@@ -78,12 +77,12 @@ def _by(size: tuple[int, ...]) -> str:
 
 
 def write_list(path: Path, names: Sequence[str]) -> None:
-    """Write a list of names, one a line, as `ann_file` is read."""
+    """Write a list with one name on each line, for use as `ann_file`."""
     write_whole(path, ''.join(f'{name}\n' for name in names).encode())
 
 
 def finish(problems: Sequence[str]) -> int:
-    """Print what failed; the exit status of a converter: 1 if anything did."""
+    """Print what failed, and return the exit status: 1 if anything failed, else 0."""
     for sentence in problems:
         print(f'error: {sentence}')
     print(f'{len(problems)} problem(s)' if problems else 'done')

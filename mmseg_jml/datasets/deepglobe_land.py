@@ -1,4 +1,4 @@
-"""DeepGlobe Land Cover: 803 labelled satellite pictures of 2448x2448, six classes."""
+"""DeepGlobe Land Cover: 803 labelled satellite images of 2448x2448, six classes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IMG_SUFFIX = '_sat.jpg'
 
 @DATASETS.register_module()
 class DeepGlobeLandDataset(BaseSegDataset):
-    """The land cover data set of the DeepGlobe challenge, as label maps.
+    """The land cover dataset of the DeepGlobe challenge, as label maps.
 
     `tools/dataset_converters/deepglobe.py` makes the label maps from the colour masks
-    and writes the fold lists that `ann_file` names: pictures `<id>_sat.jpg`, label maps
+    and writes the fold lists that `ann_file` names: images `<id>_sat.jpg`, label maps
     `<id>.png`. Pixels of the class "unknown" are ignored, 255.
 
     Source: Demir et al., DeepGlobe 2018, CVPR Workshops.
@@ -60,11 +60,12 @@ class DeepGlobeLandDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """One entry a picture, as `BaseSegDataset` makes them from a list."""
+        """One entry for each image, as `BaseSegDataset` reads them from a list."""
         if self.ann_file and not Path(self.ann_file).exists():
             raise FileNotFoundError(
-                f'no fold list {self.ann_file!r}: folds are 0 to {NUM_FOLDS - 1}, '
-                f'and the converter deepglobe.py in the source repository of '
+                f'there is no fold list {self.ann_file!r}: folds are 0 to '
+                f'{NUM_FOLDS - 1}, and the converter deepglobe.py in the source '
+                f'repository of '
                 f'mmseg_jml writes their lists'
             )
         return super().load_data_list()
@@ -73,8 +74,8 @@ class DeepGlobeLandDataset(BaseSegDataset):
 def fold_split(pictures: Sequence[str], fold: int) -> tuple[list[str], list[str]]:
     """Which pictures one of five folds trains on, and which it validates on.
 
-    Sorted by name, fold f validates on the pictures from f·(n // 5) on, n // 5 of
-    them, and trains on all others. Of the 803 pictures each fold validates on 160, and
+    Sorted by name, fold f validates on the images from f·(n // 5) on, n // 5 of
+    them, and trains on all others. Of the 803 images each fold validates on 160, and
     none on the last 3, as in the code of the paper's authors (arXiv 2302.05666).
 
     Args:
@@ -82,10 +83,10 @@ def fold_split(pictures: Sequence[str], fold: int) -> tuple[list[str], list[str]
         fold: From 0 to 4.
 
     Returns:
-        The training pictures and the validation pictures, each sorted.
+        The training images and the validation images, each sorted.
 
     Raises:
-        ValueError: Fewer than 5 pictures, or another fold.
+        ValueError: Fewer than 5 images, or another fold.
 
     >>> fold_split(['f', 'e', 'd', 'c', 'b', 'a'], 1)
     (['a', 'c', 'd', 'e', 'f'], ['b'])
@@ -94,7 +95,8 @@ def fold_split(pictures: Sequence[str], fold: int) -> tuple[list[str], list[str]
         raise ValueError(f'`fold` must be 0 to {NUM_FOLDS - 1}, got {fold!r}')
     if len(pictures) < NUM_FOLDS:
         raise ValueError(
-            f'`pictures` must be at least {NUM_FOLDS}, one a fold, got {len(pictures)}'
+            f'`pictures` must hold at least {NUM_FOLDS}, one for each fold, got '
+            f'{len(pictures)}'
         )
     ordered, size = sorted(pictures), len(pictures) // NUM_FOLDS
     start = fold * size
@@ -106,7 +108,7 @@ def label_from_colours(mask: np.ndarray) -> np.ndarray:
     """Class ids of a mask that is painted in the classes' colours.
 
     The masks are not clean: each channel is on or off at a threshold of 128. What is
-    no class, black (unknown) and red, which the data set does not use, is 255.
+    no class, black (unknown) and red, which the dataset does not use, is 255.
 
     Args:
         mask: (H, W, 3) uint8 RGB.

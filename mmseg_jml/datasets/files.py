@@ -66,7 +66,7 @@ def read_mask(
     with unreadable('mask', path):
         pixels = mmcv.imfrombytes(data, flag='unchanged', backend=decoder)
         if pixels is None:
-            raise ValueError(f'{decoder} does not decode it')
+            raise ValueError(f'{decoder} cannot decode it')
         pixels = pixels.squeeze()
         kind, palette = _format_and_palette(data)
     if pixels.ndim == 3 and pixels.shape[2] >= 3 and decoder != 'tifffile':
@@ -100,7 +100,7 @@ def whole_numbers(path: str, ids: np.ndarray) -> np.ndarray:
     if broken.any():
         raise FractionError(
             f'mask {path} holds {ids[broken][0]} in {int(broken.sum())} of '
-            f'{ids.size} pixels, which is no class id'
+            f'{ids.size} pixels, which is not a class id'
         )
     whole = ids.astype(np.int64)
     broken = whole != ids

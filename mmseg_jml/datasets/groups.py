@@ -78,7 +78,7 @@ def deal(
     names, members = np.unique(np.array(groups, dtype=object), return_inverse=True)
     if len(names) < len(shares):
         raise ValueError(
-            f'{len(shares)} parts need at least as many groups, and there are '
+            f'{len(shares)} parts need at least as many groups, but there are '
             f'{len(names)}: {some(list(names))}'
         )
     sizes = np.bincount(members)

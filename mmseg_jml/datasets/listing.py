@@ -54,7 +54,7 @@ def list_mistake(leaf: BaseDataset) -> str:
     found = _mistake(text, suffix)
     if not found or not missing_images(leaf):
         return ''
-    return f'the list {leaf.ann_file!r} is not read as it is meant: {found}'
+    return f'the list {leaf.ann_file!r} would not be read correctly: {found}'
 
 
 def _mistake(text: str, suffix: str) -> str:

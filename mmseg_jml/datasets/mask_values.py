@@ -146,7 +146,9 @@ def read_classes(given: Sequence[str]) -> dict[str, tuple[int, int, int] | None]
             rows = rows[1:]
     twice = [name for name, count in Counter(n for n, _ in rows).items() if count > 1]
     if twice:
-        raise ValueError(f'`--classes` must name each class once, got twice {twice}')
+        raise ValueError(
+            f'`--classes` must name each class once, but names twice: {twice}'
+        )
     return dict(rows)
 
 
@@ -186,7 +188,7 @@ def explain(
     if len(totals) < 2:
         value = colour_of(min(totals)) if coloured else min(totals)
         raise ValueError(
-            f'every pixel of all masks is {value}: there is one class only'
+            f'every pixel of all masks is {value}: there is only one class'
         )
     if coloured:
         return _of_colours(totals, given, ignore)
@@ -295,10 +297,12 @@ def _meaning(
 ) -> Meaning:
     unknown = [name for name in ignore if name not in names]
     if unknown:
-        raise ValueError(f'`--ignore` must be of the classes {names}, got {unknown}')
+        raise ValueError(f'`--ignore` must name some of {names}, got {unknown}')
     kept = [index for index, name in enumerate(names) if name not in ignore]
     if len(kept) < 2:
-        raise ValueError(f'`--ignore` must leave two classes, got {list(ignore)}')
+        raise ValueError(
+            f'`--ignore` must leave at least two classes, got {list(ignore)}'
+        )
     place = {codes[index]: new for new, index in enumerate(kept)}
     return Meaning(
         kind,
@@ -334,7 +338,7 @@ def to_ids(path: Path, meaning: Meaning) -> np.ndarray:
     unknown = sorted(found.pixels.keys() - known.keys())
     if unknown:
         shown = [colour_of(code) if found.coloured else code for code in unknown]
-        raise ValueError(f'mask {path} holds {some(shown)}, which is no class')
+        raise ValueError(f'mask {path} holds {some(shown)}, which is not a class')
     codes = np.array(sorted(known))
     ids = np.array([known[code] for code in codes.tolist()], np.uint8)
     return ids[np.searchsorted(codes, values)]

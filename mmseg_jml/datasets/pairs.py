@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
 
 class MaskRules(NamedTuple):
-    """What a mask has to fit: the number of classes, their colours, the ignored id."""
+    """The classes, their colours and the ignored id that a mask must fit."""
 
     num_classes: int
     palette: Sequence[Sequence[int]] = ()
@@ -55,7 +55,7 @@ def inspect_pair(
     Args:
         entry: As `get_data_info` of a `BaseSegDataset` gives it. Without a
             `seg_map_path` the image is not labelled.
-        rules: What its mask has to fit.
+        rules: What its mask must fit.
         reader: How its dataset reads files.
         decode: Read the image's pixels too, not only its size.
     """
@@ -74,7 +74,7 @@ def inspect_pair(
         notes.append(f'images: {look.note}')
     if mask is not None:
         if look and look.size != shape:
-            sentence = f'mask {path} is {shape}, its image {look.size} (H, W)'
+            sentence = f'mask {path} is {shape}, but its image is {look.size} (H, W)'
             problems.append(Problem('sizes differ', sentence))
         names = reader.names(entry)
         problems += _mask_problems(path, mask, pixels, names, rules)
@@ -137,7 +137,8 @@ def _mask_problems(
         kind, hint = _guess(ids, wrong, names, rules)
         sentence = (
             f'mask {path} holds the ids {some(wrong)}, but {rules.num_classes} '
-            f'classes allow {_allowed(names, rules)}, and {rules.ignored} for ignored'
+            f'classes allow {_allowed(names, rules)}, and {rules.ignored} for ignored '
+            f'pixels'
             f'{hint}'
         )
         problems.append(Problem(kind, sentence))
@@ -145,8 +146,8 @@ def _mask_problems(
     if moved:
         now, then = moved
         sentence = (
-            f'mask {path} paints id {now} in the colour of class {then}: were its '
-            f'ids renumbered when it was saved?'
+            f'mask {path} paints id {now} in the colour of class {then}: its ids '
+            f'may have been renumbered when it was saved'
         )
         problems.append(Problem('renumbered palette', sentence))
     return problems
@@ -178,11 +179,15 @@ def _guess(
 ) -> tuple[str, str]:
     """What a mask with such ids usually means: the kind of problem, and a hint."""
     if set(ids) <= {0, 255}:
-        return 'black and white', '. A black and white mask? Write 1 for white'
+        return (
+            'black and white',
+            '. If this is a black and white mask, write 1 for white',
+        )
     if wrong == [rules.num_classes] and not names.get('reduce_zero_label'):
         return 'off by one', (
-            '. Off by one? If 0 means unlabelled, set `reduce_zero_label=True` in the '
-            'dataset; if 0 is a class, `classes` lacks one'
+            '. The ids may be off by one: if 0 means unlabelled, set '
+            '`reduce_zero_label=True` in the dataset; if 0 is a class, `classes` lacks '
+            'a name'
         )
     return 'ids outside the classes', ''
 

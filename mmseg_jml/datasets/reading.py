@@ -97,7 +97,7 @@ class Reader:
         try:
             results = self.load_image(_fresh(entry))
             if results is None or results.get('img') is None:
-                raise ValueError('it gives no image')
+                raise ValueError('it returns no image')
         except Exception as error:
             file_bytes('image', path, getattr(self.load_image, 'backend_args', None))
             kind = f' ({describe_tiff(path)})' if is_tiff(path) else ''

@@ -1,4 +1,4 @@
-"""Everything that can be known of a split before it is trained on."""
+"""All checks of a split that can be made before training on it."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ ADVICE = {
     'of the dataset',
     'missing image': 'fetch the image, or take its name out of the list or its mask '
     'out of the folder',
-    'missing mask': 'a mask is named as its image, with `seg_map_suffix` in place of '
-    '`img_suffix`: convert the masks, or name the labelled images in an `ann_file`',
-    'unreadable image': 'if other programs open the file, give the loader of the '
-    "pipeline another `color_type` or `imdecode_backend` ('tifffile' reads any number "
-    'of bands); if they do not, it is broken or cut off: fetch it again',
-    'unreadable mask': 'if other programs open the file, give LoadAnnotations another '
-    '`imdecode_backend`, or convert it to PNG; if they do not, it is broken or cut '
-    'off: fetch or convert it again',
+    'missing mask': 'a mask has the name of its image, with `seg_map_suffix` in place '
+    'of `img_suffix`: convert the masks, or name the labelled images in an `ann_file`',
+    'unreadable image': 'if other programs can open the file, set another `color_type` '
+    "or `imdecode_backend` in the loader of the pipeline ('tifffile' reads any number "
+    'of bands); if they cannot, it is damaged or incomplete: fetch it again',
+    'unreadable mask': 'if other programs can open the file, set another '
+    '`imdecode_backend` in LoadAnnotations, or convert the file to PNG; if they '
+    'cannot, it is damaged or incomplete: fetch or convert it again',
     'sizes differ': 'a mask has one id for every pixel of its image: fetch both again, '
-    'or resize the mask with nearest neighbours, never with interpolation',
+    'or resize the mask with nearest neighbours, never with smoothing',
     'colour mask': 'write PNG files of one channel that hold class ids; '
     'the source repository of mmseg_jml has converters for some datasets',
     'not whole numbers': 'write whole numbers, and 255 where there is no data',
@@ -58,17 +58,17 @@ ADVICE = {
     'ids outside the classes': 'ids count from 0 in the order of `classes`, 255 is '
     'ignored: convert the masks (Cityscapes: *_labelTrainIds.png, not *_labelIds.png)',
     'off by one': 'if 0 means unlabelled, set `reduce_zero_label=True` in the dataset; '
-    'if ids count from 1 and 0 is not used, the same; if 0 is a class, add its name to '
-    '`classes` and one to `num_classes`',
+    'do the same if ids count from 1 and 0 is not used; if 0 is a class, add its name '
+    'to `classes` and increase `num_classes` by one',
     'black and white': 'write 0 and 1 (255 means ignored) and name two classes',
     'renumbered palette': 'save masks as grey PNG files, or with the palette that the '
     'dataset came with',
     'nothing labelled': 'every pixel is ignored: check `reduce_zero_label` and the '
     'masks',
-    'one class alone': 'check that the masks are those of the images, and that they '
-    'hold ids and not something else, as one band of a colour mask',
-    'in two splits': 'the score would be that of images trained on: split again, or '
-    'give each split its own list',
+    'one class alone': 'check that the masks belong to the images, and that they hold '
+    'ids and not something else, such as one band of a colour mask',
+    'in two splits': 'the score would be measured on images of the training: split the '
+    'dataset again, or give each split its own list',
 }
 
 
@@ -83,7 +83,7 @@ class SplitReport:
         pixels: (C + 1,) how many pixels each class has; the last counts ignored ones.
         images: (C + 1,) in how many images it occurs, alike.
         problems: What is wrong.
-        notes: What may be.
+        notes: What may be wrong.
         paths: The images, links resolved.
         ignore_index: The id of ignored pixels in a label.
         sound: Each loads one image without a problem, and its label, to be shown.
@@ -171,7 +171,7 @@ def _inspect_leaf(
         report.classes, report.palette = classes, leaf.metainfo['palette']
         report.pixels, report.images = np.zeros((2, len(classes) + 1), np.int64)
     elif list(classes) != list(report.classes):
-        sentence = f'two datasets have other classes than one another: {some(classes)}'
+        sentence = f'the datasets of the split have different classes: {some(classes)}'
         report.problems.append(Problem('number of classes', sentence))
         return
     rules = mask_rules(leaf, len(classes))
@@ -179,7 +179,7 @@ def _inspect_leaf(
     paths = image_paths(leaf)
     again = sorted(report.paths & paths)
     if again:
-        note = f'{len(again)} images are in two of its datasets: {some(again)}'
+        note = f'{len(again)} images are in two of the datasets: {some(again)}'
         report.notes.append(note)
     report.paths |= paths
     left_out, notes = images_left_out(leaf)
@@ -238,7 +238,7 @@ def _judge(report: SplitReport, leaf: BaseDataset) -> None:
     report.problems += problems
     report.notes += notes
     if not report.pixels[:-1].any():
-        sentence = 'no pixel of any mask is of a class'
+        sentence = 'no pixel of any mask belongs to a class'
         report.problems.append(Problem('nothing labelled', sentence))
         return
     counted = zip(report.classes, report.pixels[:-1], strict=True)
@@ -257,7 +257,7 @@ def mark_shared_images(train: SplitReport, other: SplitReport) -> None:
     shared = sorted(train.paths & other.paths)
     if shared:
         sentence = (
-            f'{len(shared)} of {len(other.paths)} images are in {train.name} too: '
+            f'{len(shared)} of {len(other.paths)} images are also in {train.name}: '
             f'{some(shared)}'
         )
         other.problems.append(Problem('in two splits', sentence))

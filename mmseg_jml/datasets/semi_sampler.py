@@ -1,4 +1,4 @@
-"""Which labelled and unlabelled pictures come next: endless, in a fixed ratio."""
+"""Which labelled and unlabelled images come next: endless, in a fixed ratio."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ RATIO = (1, 1)
 
 @DATA_SAMPLERS.register_module()
 class SemiSupervisedSampler(Sampler[Draw]):
-    """Endless draws of labelled and unlabelled pictures in a fixed ratio.
+    """Endless draws of labelled and unlabelled images in a fixed ratio.
 
-    With `ratio=(1, 3)` one labelled picture is followed by three unlabelled ones, so
+    With `ratio=(1, 3)` one labelled image is followed by three unlabelled ones, so
     that every batch has this ratio whose `batch_size`, which is that of one rank, is a
     multiple of 4. Both kinds are shuffled anew each time that all have been drawn, each
-    at its own pace, and dealt out to the ranks in turn: until then no picture comes
+    at its own pace, and dealt out to the ranks in turn: until then no image comes
     twice, on whatever rank.
 
-    Each draw carries the seed of its augmentation. So a training's pictures depend on
+    Each draw carries the seed of its augmentation. So a training's images depend on
     the seed alone: neither on the number of workers nor on having been resumed.
 
     Args:
-        dataset: The pictures.
+        dataset: The images.
         ratio: How many labelled and how many unlabelled ones, both at least 1.
         seed: The same on all ranks; None draws one for them.
 
@@ -93,7 +93,7 @@ class SemiSupervisedSampler(Sampler[Draw]):
         )
 
     def _order(self, kind: int, epoch: int) -> np.ndarray:
-        """The pictures of a kind in the order of an epoch; the last one is kept."""
+        """The images of a kind in the order of an epoch; the last one is kept."""
         known, order = self._orders.get(kind, (-1, None))
         if known != epoch:
             generator = np.random.default_rng([self.seed, SHUFFLE, kind, epoch])
@@ -114,14 +114,14 @@ def check_ratio(ratio: Sequence[int]) -> None:
     if not whole or len(ratio) != 2:
         raise ValueError(
             f'`ratio` must be two whole numbers of at least 1, how many labelled and '
-            f'how many unlabelled pictures, got {ratio!r}'
+            f'how many unlabelled images, got {ratio!r}'
         )
 
 
 def check_loader(loader: Mapping[str, Any]) -> None:
     """Refuse a data loader's config that does not give batches of a fixed ratio.
 
-    A config whose data set is no `SemiSupervisedDataset` passes.
+    A config whose dataset is no `SemiSupervisedDataset` passes.
 
     Raises:
         ValueError: Another sampler or another collate function, a `batch_size` that is

@@ -1,4 +1,4 @@
-"""Labelled and unlabelled pictures as one data set, and a batch of both."""
+"""Labelled and unlabelled images as one dataset, and a batch of both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Sample = dict[str, dict[str, Any]]
 
 
 class Draw(NamedTuple):
-    """A picture that a sampler chose, and the seed of all that is random in it."""
+    """An image that a sampler chose, and the seed of all that is random in it."""
 
     index: int
     seed: int
@@ -33,11 +33,11 @@ class Draw(NamedTuple):
 
 @DATASETS.register_module()
 class SemiSupervisedDataset(Dataset):
-    """A labelled data set, followed by one whose labels are not trained on.
+    """A labelled dataset, followed by one whose labels are not trained on.
 
-    The two are lists of pictures of one data set, which `tools/make_splits.py` writes,
-    or two data sets. A sample holds branches: `labelled`, or the views of an unlabelled
-    picture, `weak`, `strong` and, if there are two, `strong_2`. Views share scale, crop
+    The two are lists of images of one dataset, which `tools/make_splits.py` writes,
+    or two datasets. A sample holds branches: `labelled`, or the views of an unlabelled
+    image, `weak`, `strong` and, if there are two, `strong_2`. Views share scale, crop
     and flip, which the pipeline of `unlabelled` draws once; what `strong` adds to the
     strong ones is photometric.
 
@@ -52,13 +52,13 @@ class SemiSupervisedDataset(Dataset):
         strong_views: How many strong views, 0 to 2; each draws anew.
 
     Raises:
-        TypeError: `labelled` or `unlabelled` is no data set.
-        ValueError: One of them has no pictures or cannot be listed, `labelled` has no
+        TypeError: `labelled` or `unlabelled` is no dataset.
+        ValueError: One of them has no images or cannot be listed, `labelled` has no
             masks or other classes than those of `unlabelled`, or another number of
             `strong_views`.
 
     Warns:
-        UserWarning: Labelled pictures are among the unlabelled ones: it may be meant.
+        UserWarning: Labelled images are among the unlabelled ones: it may be meant.
 
     >>> from mmengine.registry import init_default_scope
     >>> init_default_scope('mmseg')
@@ -109,7 +109,7 @@ class SemiSupervisedDataset(Dataset):
                 and after a resume, and no other random state moves.
 
         Raises:
-            UnreadableError: The picture or its mask cannot be loaded; the message has
+            UnreadableError: The image or its mask cannot be loaded; the message has
                 the paths.
         """
         if isinstance(draw, Draw):
@@ -132,7 +132,7 @@ class SemiSupervisedDataset(Dataset):
         for leaf in leaf_datasets(self.labelled):
             if not has_masks(leaf):
                 raise ValueError(
-                    '`labelled` has no masks: its `data_prefix` names none'
+                    '`labelled` has no masks: set `seg_map_path` in its `data_prefix`'
                 )
             _require_classes('labelled', leaf, ours)
         for leaf in leaf_datasets(self.unlabelled):
@@ -147,8 +147,8 @@ class SemiSupervisedDataset(Dataset):
         shared = sorted(labelled & unlabelled)
         if shared:
             warnings.warn(
-                f'{len(shared)} of {len(labelled)} labelled images are among the '
-                f'unlabelled ones too: {some(shared)}',
+                f'{len(shared)} of {len(labelled)} labelled images are also among the '
+                f'unlabelled ones: {some(shared)}',
                 stacklevel=3,
             )
 
@@ -175,7 +175,7 @@ def _listed(name: str, dataset: Any) -> Any:
         leaves = list(leaf_datasets(dataset))
     except TypeError as error:
         raise TypeError(
-            f'`{name}` must be a BaseSegDataset, a wrapper of such (ConcatDataset, '
+            f'`{name}` must be a BaseSegDataset, a wrapper of one (ConcatDataset, '
             f'RepeatDataset) or the config of one, got {type(dataset).__name__}: '
             f'{error}'
         ) from error
@@ -256,8 +256,8 @@ def branch_collate(samples: Sequence[Sample]) -> Sample:
     missing = {'labelled', 'weak'} - batch['inputs'].keys()
     if missing:
         raise ValueError(
-            f'a batch needs labelled and unlabelled pictures, this one of '
-            f'{len(samples)} has no {" and no ".join(sorted(missing))}: use '
+            f'a batch needs labelled and unlabelled images, but this one with '
+            f'{len(samples)} images has no {" and no ".join(sorted(missing))}: use '
             f'SemiSupervisedSampler with a `batch_size` that is a multiple of the sum '
             f'of its `ratio`'
         )

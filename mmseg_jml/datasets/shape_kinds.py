@@ -11,11 +11,11 @@ from numpy.random import Generator
 
 @dataclass(frozen=True)
 class Kind:
-    """A class of the synthetic pictures.
+    """A class of the synthetic images.
 
     Args:
         name: The class name.
-        colour: RGB of the class in label pictures.
+        colour: RGB of the class in label images.
         texture: A key of `TEXTURES`.
         hue: Where on the colour circle, in [0, 1), the shapes' colours lie most often.
         vivid: Strong and bright colours, for a class that is seen too seldom to be
@@ -59,7 +59,7 @@ def outline(class_id: int, rng: Generator) -> list[np.ndarray]:
 
 
 def curve(height: int, width: int, rng: Generator) -> np.ndarray:
-    """Points of a bent line that crosses a picture, (points, 2) as (x, y)."""
+    """Points of a bent line that crosses an image, (points, 2) as (x, y)."""
     through = rng.uniform(0.15, 0.85, 2) * (width, height)
     angle = rng.uniform(0, np.pi)
     along = np.array([np.cos(angle), np.sin(angle)])

@@ -1,4 +1,4 @@
-"""The pictures of `SyntheticShapesDataset`: numpy and OpenCV alone, no framework."""
+"""The images of `SyntheticShapesDataset`: numpy and OpenCV alone, no framework."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from .shape_kinds import KINDS, LINE, STAR, curve, outline, paint
 IGNORED = 255
 MIN_CLASSES = 4  # the ground, the thin class, the rare class, one ordinary shape
 MIN_SIDE = 32  # pixels: below it shapes are blots
-STAR_SHARE = 0.35  # of the pictures hold a star
+STAR_SHARE = 0.35  # of the images hold a star
 RIM_SHARE = 0.3  # of the shapes have an ignored rim
 SUBPIXEL_BITS = 4  # OpenCV's fixed-point fraction of a corner's place
 
 
 @dataclass(frozen=True)
 class ShapeScene:
-    """Everything that fixes the pictures of a synthetic data set.
+    """Everything that fixes the images of a synthetic dataset.
 
-    A picture shows overlapping textured shapes on a textured ground. Its edges are
+    An image shows overlapping textured shapes on a textured ground. Its edges are
     blurred and noisy, and the label follows them as a wavering hand would: the class
     of a pixel at a boundary is uncertain even to whoever knows how it was drawn.
 
     Args:
-        height: Rows of a picture, at least 32.
-        width: Columns of a picture, at least 32.
+        height: Rows of an image, at least 32.
+        width: Columns of an image, at least 32.
         num_classes: From 4 to 10, the first of `KINDS`: the background, the line
             (thin), the star (rare), and one ordinary shape or more.
-        seed: At least 0; another seed is another data set.
+        seed: At least 0; another seed is another dataset.
         edge_blur: Largest standard deviation, in pixels, of an edge; 0 is sharp.
         edge_jitter: Standard deviation, in pixels, of the label's edge around the
-            picture's; 0 is an exact label.
+            image's; 0 is an exact label.
         rim: Width, in pixels to either side of an outline, of the ignored band (255)
             that some shapes have; 0 is none.
 
@@ -80,7 +80,7 @@ class ShapeScene:
         """Draw picture `index`: same scene and index, same bytes, in any process.
 
         Returns:
-            The picture, (H, W, 3) uint8 in OpenCV's BGR order, and its label,
+            The image, (H, W, 3) uint8 in OpenCV's BGR order, and its label,
             (H, W) uint8: class ids, 255 where ignored.
         """
         rng = np.random.default_rng((self.seed, index))
@@ -123,7 +123,7 @@ class ShapeScene:
     def _draw(
         self, picture: np.ndarray, label: np.ndarray, class_id: int, rng: Generator
     ) -> None:
-        """Paint one shape over picture and label, in place."""
+        """Paint one shape over image and label, in place."""
         sigma = self.edge_blur * rng.uniform(0.4, 1)
         margin = int(3 * sigma) + self.rim + 4
         mask, where = self._mask(class_id, margin, rng)
@@ -142,7 +142,7 @@ class ShapeScene:
     def _mask(
         self, class_id: int, margin: int, rng: Generator
     ) -> tuple[np.ndarray, tuple[slice, slice]]:
-        """A shape's mask (uint8, 0 or 1) and the window of the picture it fills."""
+        """A shape's mask (uint8, 0 or 1) and the window of the image it fills."""
         size = (self.width, self.height)
         if class_id == LINE:
             polygons = [curve(self.height, self.width, rng)]

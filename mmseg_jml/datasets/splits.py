@@ -1,4 +1,4 @@
-"""Split a labelled data set: which pictures keep their labels, which go without."""
+"""Split a labelled dataset: which images keep their labels, which go without."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .pairs import MaskRules, inspect_pair, some
 from .parallel import DEFAULT_WORKERS, parallel_map
 from .reading import Reader
 
-CANDIDATES = 64  # pictures to choose from at each place of a balanced order
+CANDIDATES = 64  # images to choose from at each place of a balanced order
 
 
 class Counted(NamedTuple):
-    """The n pictures of a data set, and how many pixels of each class they have.
+    """The n images of a dataset, and how many pixels of each class they have.
 
     Attributes:
         ids: As a list names them: the path below `data_prefix['img_path']`, without
@@ -36,17 +36,17 @@ class Counted(NamedTuple):
 
 
 def count_pictures(dataset: BaseDataset, *, workers: int = DEFAULT_WORKERS) -> Counted:
-    """Name every picture of a data set and count the pixels of each class in it.
+    """Name every image of a dataset and count the pixels of each class in it.
 
     Raises:
-        ValueError: A picture is no file below `img_path` or has no mask, or a mask does
+        ValueError: An image is no file below `img_path` or has no mask, or a mask does
             not fit the classes; the message names it.
     """
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     named = sorted(((_id(info, dataset), info) for info in infos), key=lambda n: n[0])
     classes = dataset.metainfo.get('classes')
     if not classes:
-        raise ValueError('a data set without `classes` cannot be split')
+        raise ValueError('a dataset without `classes` cannot be split')
     count = partial(
         _class_pixels,
         rules=mask_rules(dataset, len(classes)),
@@ -62,11 +62,13 @@ def _id(info: Mapping[str, Any], dataset: BaseDataset) -> str:
     suffix = getattr(dataset, 'img_suffix', '')
     if not path.is_relative_to(folder) or not path.name.endswith(suffix):
         raise ValueError(
-            f'the picture {path} cannot be listed: it is not a file *{suffix} in the '
+            f'the image {path} cannot be listed: it is not a file *{suffix} in the '
             f'folder {folder!r}'
         )
     if 'seg_map_path' not in info:
-        raise ValueError(f'the picture {path} has no mask: only labels can be split')
+        raise ValueError(
+            f'the image {path} has no mask: only labelled images can be split'
+        )
     return path.relative_to(folder).as_posix().removesuffix(suffix)
 
 
@@ -84,7 +86,7 @@ def _class_pixels(
 
 
 def split_sizes(number: int, fractions: Sequence[Fraction]) -> dict[Fraction, int]:
-    """How many of a number of pictures keep their labels, rounded up.
+    """How many of a number of images keep their labels, rounded up.
 
     Rounded up, 1/8 of VOC's 10582 are 1323 and of Cityscapes' 2975 are 372, as in the
     literature.
@@ -98,14 +100,12 @@ def split_sizes(number: int, fractions: Sequence[Fraction]) -> dict[Fraction, in
     outside = [fraction for fraction in fractions if not 0 < fraction < 1]
     if outside or not fractions:
         raise ValueError(
-            f'`fractions` must lie between 0 and 1, as 1/8, got {some(outside)}'
+            f'`fractions` must be between 0 and 1, such as 1/8, got {some(outside)}'
         )
     sizes = {fraction: math.ceil(number * fraction) for fraction in fractions}
     whole = [str(fraction) for fraction, size in sizes.items() if size >= number]
     if whole:
-        raise ValueError(
-            f'{some(whole)} of {number} pictures leaves none without labels'
-        )
+        raise ValueError(f'{some(whole)} of {number} images leaves none without labels')
     return sizes
 
 
@@ -117,16 +117,16 @@ def split_order(
     So the splits of a seed are nested: what 1/16 holds, 1/8 holds too.
 
     Args:
-        pixels: (n, C) pixels of each class in each picture.
+        pixels: (n, C) pixels of each class in each image.
         seed: At least 0.
-        class_balanced: Choose each picture, out of the next 64 of the random order, so
+        class_balanced: Choose each image, out of the next 64 of the random order, so
             that the classes' shares of all pixels chosen so far come closest to the
-            whole data set's, by Σ (share − whole)² / whole. Without it the order is
+            whole dataset's, by Σ (share − whole)² / whole. Without it the order is
             random.
         most: How many places are to be balanced; the rest is random.
 
     Returns:
-        (n,) the pictures' indices.
+        (n,) the images' indices.
 
     >>> pixels = np.array([[9, 0], [9, 0], [9, 0], [0, 9], [9, 0], [0, 9]])
     >>> first = split_order(pixels, class_balanced=True, most=3)[:3]
@@ -160,7 +160,7 @@ def grouped_order(
     """`split_order` of whole groups, and where in it each group ends.
 
     Returns:
-        (n,) the pictures' indices, and (g,) the number of pictures up to the end of
+        (n,) the images' indices, and (g,) the number of images up to the end of
         each group.
 
     >>> order, ends = grouped_order(np.ones((3, 1)), ['a', 'b', 'a'])

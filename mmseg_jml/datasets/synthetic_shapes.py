@@ -1,4 +1,4 @@
-"""A data set that is drawn while it is read: nothing to download, nothing on disk."""
+"""A dataset that is drawn while it is read: nothing to download, nothing on disk."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class SyntheticShapesDataset(BaseSegDataset):
     """Overlapping textured shapes with truly ambiguous boundaries.
 
     Classes are the background, thin lines (about 4 % of the pixels), rare stars (about
-    0.2 %) and ordinary shapes. `ShapeScene` says how a picture is drawn. To
-    MMSegmentation it looks like a data set of files: pictures and masks have paths
+    0.2 %) and ordinary shapes. `ShapeScene` says how an image is drawn. To
+    MMSegmentation it looks like a dataset of files: images and masks have paths
     such as `synthetic-shapes://img/.../000007.bmp`, which MMEngine's file functions
     read by drawing, so that every stock transform, hook and tool works, among them
     `LoadImageFromFile` and `LoadAnnotations`.
 
     Args:
-        length: How many pictures, at least 1.
-        size: (H, W) of a picture in pixels, as in `crop_size`; each at least 32.
+        length: How many images, at least 1.
+        size: (H, W) of an image in pixels, as in `crop_size`; each at least 32.
         num_classes: From 4 to 10.
         seed: At least 0. Give training, validation and test each its own.
-        edge_blur: Largest standard deviation, in pixels, of an edge in the picture.
+        edge_blur: Largest standard deviation, in pixels, of an edge in the image.
         edge_jitter: Standard deviation, in pixels, of the label's edge around it.
         rim: Width, in pixels to either side of an outline, of the ignored band (255)
             that some shapes have; 0 is none.
@@ -114,8 +114,8 @@ def scene_path(scene: ShapeScene, part: str, index: int) -> str:
 
     Args:
         scene: What is drawn.
-        part: 'img' for the picture, 'ann' for its mask.
-        index: Which picture.
+        part: 'img' for the image, 'ann' for its mask.
+        index: Which image.
 
     >>> scene_path(ShapeScene(seed=3), 'ann', 7).startswith('synthetic-shapes://ann/')
     True
@@ -144,7 +144,7 @@ class SyntheticShapesBackend(BaseStorageBackend):
         Raises:
             ValueError: Always.
         """
-        raise ValueError(f'{filepath} is a picture, not text')
+        raise ValueError(f'{filepath} is an image, not text')
 
     def exists(self, filepath: str) -> bool:
         """Whether `get` has something to draw at this path."""
@@ -160,9 +160,9 @@ def _parse(path: str) -> tuple[str, ShapeScene, int]:
         part, options, name = path.removeprefix(f'{PREFIX}://').split('/')
         scene, index = _scene(options), int(name.removesuffix('.bmp'))
     except (ValueError, KeyError) as error:
-        raise FileNotFoundError(f'no synthetic picture at {path!r}: {error}') from error
+        raise FileNotFoundError(f'no synthetic image at {path!r}: {error}') from error
     if part not in ('img', 'ann') or index < 0:
-        raise FileNotFoundError(f'no synthetic picture at {path!r}')
+        raise FileNotFoundError(f'no synthetic image at {path!r}')
     return part, scene, index
 
 
@@ -173,7 +173,7 @@ def _scene(options: str) -> ShapeScene:
     return ShapeScene(**{key: kinds[key](text) for key, text in given.items()})
 
 
-# A pipeline reads the picture and then its mask: drawn once for both.
+# A pipeline reads the image and then its mask: drawn once for both.
 @lru_cache(maxsize=2)
 def _render(scene: ShapeScene, index: int) -> tuple[np.ndarray, np.ndarray]:
     return scene.render(index)

@@ -1,4 +1,4 @@
-"""What only all masks together tell."""
+"""Problems that show only in all masks together."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class MaskIds:
         alone = len(self.classes) == 1 and self.num_classes > 1
         if alone and not (problems or self.unfit):
             sentence = (
-                f'all labelled pixels of {len(self.masks)} masks are of class '
-                f'{min(self.classes)}, one of {self.num_classes}: a model learns '
-                f'nothing from them'
+                f'all labelled pixels of {len(self.masks)} masks belong to class '
+                f'{min(self.classes)}, one of {self.num_classes}: a model cannot learn '
+                f'from them'
             )
             problems.append(Problem('one class alone', sentence))
         return problems, notes
@@ -54,12 +54,12 @@ class MaskIds:
         if not any(0 in self.masks[path] for path in suspects):
             return [], []  # masks of 255 alone are ignored as a whole
         if len(suspects) == len(self.masks):
-            sentence = 'every mask holds only 0 and 255, and 255 means ignored'
+            sentence = 'every mask holds only 0 and 255, but 255 means ignored'
             return [Problem('black and white', sentence)], []
         if self.shifted:  # 0 is no class
             return [], []
         found = (
-            f'{len(suspects)} of {len(self.masks)} masks hold only 0 and 255, and 255 '
+            f'{len(suspects)} of {len(self.masks)} masks hold only 0 and 255, but 255 '
             f'means ignored: {some(suspects)}'
         )
         rest = [ids for path, ids in self.masks.items() if path not in set(suspects)]

@@ -1,4 +1,4 @@
-"""Weak and strong views of an unlabelled picture, which share their geometry."""
+"""Weak and strong views of an unlabelled image, which share their geometry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmcv.transforms import Compose
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from mmseg.registry import TRANSFORMS
 
-PADDING, UNLABELLED = 255, 254  # ids in the label map of an unlabelled picture
+PADDING, UNLABELLED = 255, 254  # ids in the label map of an unlabelled image
 META_KEYS = (
     'img_path',
     'ori_shape',
@@ -28,7 +28,7 @@ STRONG = ({'type': 'StrongAugmentation'},)
 
 @TRANSFORMS.register_module()
 class LoadOptionalAnnotations(LoadAnnotations):
-    """Load the label map of a picture that may have none.
+    """Load the label map of an image that may have none.
 
     Without a `seg_map_path` the map is 0 everywhere. Where the label is ignored, 255,
     the map is 254, which is no class either: 255 is left to padding, so that the pixels
@@ -50,7 +50,7 @@ class LoadOptionalAnnotations(LoadAnnotations):
 
 
 class PackViews:
-    """Pack the views of a picture that is already scaled, cropped and flipped.
+    """Pack the views of an image that is already scaled, cropped and flipped.
 
     Args:
         strong: Transforms, or their configs, of a strong view; photometric ones alone.
@@ -71,7 +71,7 @@ class PackViews:
         """Inputs (bands, H, W) and data samples by the views' names.
 
         The data sample of `weak` alone carries the label map; that of the others would
-        be the same, and costs more to hand over than their pictures.
+        be the same, and costs more to hand over than their images.
 
         Raises:
             ValueError: The label map was not loaded, or a transform of `strong` failed,
@@ -79,8 +79,8 @@ class PackViews:
         """
         if 'has_label' not in results:
             raise ValueError(
-                'the pipeline of `unlabelled` must load by LoadOptionalAnnotations '
-                'and must not pack'
+                'the pipeline of `unlabelled` must load masks with '
+                'LoadOptionalAnnotations and must not pack'
             )
         views = {'weak': dict(results)}
         for name in self.names:
@@ -102,7 +102,7 @@ class PackViews:
             ) from error
         if view['gt_seg_map'] is not label or view['img'].shape[:2] != label.shape:
             raise ValueError(
-                '`strong` must hold photometric transforms alone: scale, crop and flip '
+                '`strong` must hold only photometric transforms: scale, crop and flip '
                 'belong to the pipeline of `unlabelled`, which all views share'
             )
         if _described(view['img']) != _described(weak):

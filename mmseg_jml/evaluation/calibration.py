@@ -63,7 +63,7 @@ class CalibrationMetric(BaseMetric):
     `Acc` (all per cent), `NLL` (nats) and `Brier` (0 to 2), pooled over all pixels; at
     the boundary `BECE`, ..., in the interior, which is every other valid pixel, `IECE`,
     .... A choice that is not the default is named: `calib/ECE_bins15_right`,
-    `calib/BECE_k5`. Memory is flat in pixels: of each picture less than a kilobyte
+    `calib/BECE_k5`. Memory is flat in pixels: of each image less than a kilobyte
     stays (more with `adaptive`), and any split into batches and ranks gives the same
     figures.
 
@@ -71,7 +71,7 @@ class CalibrationMetric(BaseMetric):
         num_bins: bins of equal width.
         closed: the side of a bin that belongs to it.
         regions: 'all', 'boundary' and 'interior', or some of them.
-        image_level: also the mean over pictures of their own values: `ECE_image`.
+        image_level: also the mean over images of their own values: `ECE_image`.
         class_wise: also `cwECE`, the mean over classes of the error of p_c as the
             probability of the label c, over all pixels; of each as `cwECE.car`.
         per_class: also `mECE`, the mean over the predicted classes of the error of the
@@ -79,9 +79,9 @@ class CalibrationMetric(BaseMetric):
         adaptive: also `AECE`, over `num_bins` groups of equal mass instead of width.
         kernel_size: odd width of the window that makes a boundary, as in boundary label
             smoothing; a pixel beside an ignored one is none.
-        per_image_csv: also a file of one row for each picture.
+        per_image_csv: also a file of one row for each image.
         output_dir: its folder; None is the folder of the run's log.
-        bootstrap: rounds of drawing pictures again, 0 for none: each value gets a 95 %
+        bootstrap: rounds of drawing images again, 0 for none: each value gets a 95 %
             interval, `ECE_low` to `ECE_high`. AECE and the errors of classes get none.
         seed: of the bootstrap.
         ignore_index: the label that does not count.
@@ -279,8 +279,8 @@ class CalibrationMetric(BaseMetric):
         names = self.dataset_meta['classes']
         if len(names) != number:
             raise ValueError(
-                f'`classes` of the data set must be {number}, as the model has, '
-                f'got {len(names)}'
+                f'`classes` of the dataset must name {number} classes, as many as the '
+                f'model has, got {len(names)}'
             )
         return names
 

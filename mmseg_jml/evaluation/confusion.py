@@ -126,6 +126,6 @@ class ConfusionMatrixMetric(BaseMetric):
         shown = table(['label', 'pixels', *classes], rows, padded=True)
         return (
             '# Confusion matrix\n\n'
-            'Each row is a class of the label, and tells which share of its pixels (%) '
-            f'is predicted as each class.\n\n{shown}\n'
+            'Each row shows, for one class of the label, the share of its pixels (%) '
+            f'that is predicted as each class.\n\n{shown}\n'
         )

@@ -1,4 +1,4 @@
-"""What the calibration metric keeps of a picture, and what it makes of many."""
+"""What the calibration metric keeps of an image, and what it makes of many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Region = Literal['all', 'boundary', 'interior']
 
 @dataclass(frozen=True)
 class PackedTable:
-    """A picture's table without its empty bins: no picture has 2**31 pixels.
+    """An image's table without its empty bins: no image has 2**31 pixels.
 
     Arrays: a tensor costs 400 bytes to pickle.
     """
@@ -28,7 +28,7 @@ class PackedTable:
 
 
 def pack(table: BinTable) -> PackedTable:
-    """A picture's table of any shape, packed."""
+    """An image's table of any shape, packed."""
     index = table.count.flatten().nonzero().squeeze(1)
     count, confidence, correct = (part.flatten()[index] for part in table)
     parts = (index.int(), count.int(), confidence, correct.int())
@@ -53,7 +53,7 @@ def unpack(packed: PackedTable) -> BinTable:
 
 @dataclass
 class ImageEntry:
-    """One picture: counts and sums. Parts are the interior and the boundary.
+    """One image: counts and sums. Parts are the interior and the boundary.
 
     No NamedTuple: MMEngine makes plain tuples of those when it collects the ranks.
     """
@@ -85,7 +85,7 @@ class Statistics(NamedTuple):
 
 
 def statistics(entries: Sequence[ImageEntry]) -> dict[Region, Statistics]:
-    """The sums of each region in each picture: (pictures,B), (pictures,2)."""
+    """The sums of each region in each image: (images,B), (images,2)."""
     tables = [unpack(entry.parts) for entry in entries]
     table = BinTable(*(torch.stack(part) for part in zip(*tables, strict=True)))
     sums = torch.from_numpy(np.stack([entry.sums for entry in entries]))
@@ -98,7 +98,7 @@ def statistics(entries: Sequence[ImageEntry]) -> dict[Region, Statistics]:
 
 
 def fine_tables(packed: Sequence[PackedTable]) -> dict[Region, BinTable]:
-    """The fine table of each region over all pictures."""
+    """The fine table of each region over all images."""
     total = merge_tables(map(unpack, packed))
     interior, boundary = (BinTable(*(each[i] for each in total)) for i in range(2))
     whole = merge_tables([interior, boundary])
@@ -106,9 +106,9 @@ def fine_tables(packed: Sequence[PackedTable]) -> dict[Region, BinTable]:
 
 
 def pooled_measures(pictures: Statistics, counts: Tensor) -> dict[str, Tensor]:
-    """The measures of all pixels together (D), each picture taken `counts` times.
+    """The measures of all pixels together (D), each image taken `counts` times.
 
-    `counts` (rounds, pictures); the measures are (rounds,), of the rounds that have a
+    `counts` (rounds, images); the measures are (rounds,), of the rounds that have a
     pixel at all.
     """
     table = BinTable(*(counts @ part.double() for part in pictures.table))
@@ -118,9 +118,9 @@ def pooled_measures(pictures: Statistics, counts: Tensor) -> dict[str, Tensor]:
 
 
 def image_measures(pictures: Statistics, counts: Tensor) -> dict[str, Tensor]:
-    """The mean over pictures of their own measures (I), as `pooled_measures`.
+    """The mean over images of their own measures (I), as `pooled_measures`.
 
-    Pictures without a pixel in the region are left out.
+    Images without a pixel in the region are left out.
     """
     some = pictures.some()
     counts = counts[:, some]

@@ -27,10 +27,10 @@ FOREGROUND = {  # the metric's keys by the measures' names
 
 @METRICS.register_module()
 class FineGrainedIoUMetric(BaseMetric):
-    """Acc, mAcc, mIoU and mDice over the data set (D), images (I) and classes (C).
+    """Acc, mAcc, mIoU and mDice over the dataset (D), images (I) and classes (C).
 
     The forms and what is left out are those of `fine_grained_measures`; `fine/mIoU_D`
-    is IoUMetric's mIoU. In per cent. A data set without a valid pixel has no keys.
+    is IoUMetric's mIoU. In per cent. A dataset without a valid pixel has no keys.
 
     Where there are two classes, with one channel or with two, class 1 is the foreground
     and has the keys `fine/foreground_IoU`, `fine/foreground_Dice`, `fine/sensitivity`
@@ -38,8 +38,8 @@ class FineGrainedIoUMetric(BaseMetric):
     raise mIoU and accuracy, but not these.
 
     Args:
-        worst_percent: shares of the pictures, in (0, 100): for each the keys
-            `fine/mIoU_I_worst5` and alike hold the means over the worst pictures alone.
+        worst_percent: shares of the images, in (0, 100): for each the keys
+            `fine/mIoU_I_worst5` and alike hold the means over the worst images alone.
         ignore_index: the label that does not count.
         collect_device, prefix, collect_dir: as for every metric of MMEngine; the
             prefix is 'fine' by default.

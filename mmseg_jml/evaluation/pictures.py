@@ -9,7 +9,7 @@ from .tta import MERGED
 
 
 class Picture(NamedTuple):
-    """One evaluated picture, as a batch of one; the tensors stay where they are."""
+    """One evaluated image, as a batch of one; the tensors stay where they are."""
 
     name: str
     prediction: Tensor  # int64 (1,H,W)
@@ -17,7 +17,7 @@ class Picture(NamedTuple):
 
 
 def read_picture(sample: dict[str, Any]) -> Picture:
-    """The picture of a data sample, which MMEngine hands over as a dict.
+    """The image of a data sample, which MMEngine hands over as a dict.
 
     Raises:
         ValueError: the label is missing or has another size than the prediction.
@@ -27,8 +27,8 @@ def read_picture(sample: dict[str, Any]) -> Picture:
     label = _map(sample, 'gt_sem_seg', name).to(prediction.device)
     if label.shape != prediction.shape:
         raise ValueError(
-            f'`gt_sem_seg` of {name!r} is {_size(label)} and the prediction '
-            f'{_size(prediction)}: in the pipeline LoadAnnotations must come after '
+            f'`gt_sem_seg` of {name!r} is {_size(label)}, but the prediction '
+            f'is {_size(prediction)}: in the pipeline LoadAnnotations must come after '
             'Resize, so that the label keeps its own size'
         )
     return Picture(name, prediction, label)
@@ -64,7 +64,7 @@ def _size(values: Tensor) -> str:
 
 
 def _is_augmented(data_batch: Any) -> bool:
-    """Whether a batch holds several augmentations of each picture, as a list each."""
+    """Whether a batch holds several augmentations of each image, as a list each."""
     if not isinstance(data_batch, dict):
         return False
     samples = data_batch.get('data_samples') or ()

@@ -53,7 +53,7 @@ class SemiEvaluator(Evaluator):
         if any('eval_model' not in sample for sample in data_samples):
             raise ValueError(
                 'SemiEvaluator measures the predictions of a SemiEncoderDecoder; for '
-                'another model make the evaluator a list of its metrics'
+                'other models use a list of metrics as the evaluator'
             )
         super().process(data_samples, data_batch)
         self.name = data_samples[0].eval_model
@@ -68,11 +68,11 @@ class SemiEvaluator(Evaluator):
             self.students.process(students, data_batch)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """The metrics of the `size` pictures that were processed."""
+        """The metrics of the `size` images that were processed."""
         # Metrics print tables, which do not say whose they are.
         print_log(f'The {self.name} model:', logger='current')
         found = {f'{self.name}/{k}': v for k, v in super().evaluate(size).items()}
-        # A rank without a picture has to take part in what the others sum up.
+        # A rank without an image has to take part in what the others sum up.
         if any(all_gather_object(self.two)):
             self.students.dataset_meta = self.dataset_meta
             print_log('The student model:', logger='current')

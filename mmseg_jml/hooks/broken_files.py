@@ -1,4 +1,4 @@
-"""Broken pictures are named when a training or a test meets them."""
+"""Broken images are named when a training or a test meets them."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -7,16 +7,16 @@ from ..datasets.broken_files import name_broken_files
 
 
 class BrokenFilesHook(Hook):
-    """Lets the errors of the runner's data sets name the files."""
+    """Lets the errors of the runner's datasets name the files."""
 
     def before_train(self, runner: Runner) -> None:
-        """Before workers copy the data set."""
+        """Before workers copy the dataset."""
         name_broken_files(runner.train_dataloader.dataset)
 
     def before_val(self, runner: Runner) -> None:
-        """Before workers copy the data set."""
+        """Before workers copy the dataset."""
         name_broken_files(runner.val_dataloader.dataset)
 
     def before_test(self, runner: Runner) -> None:
-        """Before workers copy the data set."""
+        """Before workers copy the dataset."""
         name_broken_files(runner.test_dataloader.dataset)

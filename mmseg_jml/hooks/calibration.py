@@ -170,7 +170,7 @@ class CalibrationHook(Hook):
             image = _rasterise(figure)
             with whole_file(folder / f'{stem}_{name}.png') as path:
                 Image.fromarray(image).save(path)
-            # LocalVisBackend drops pictures whose name has a slash.
+            # LocalVisBackend drops images whose name has a slash.
             runner.visualizer.add_image(f'{split}_{name}', image, step)
 
     def _when(self, runner: Runner) -> tuple[str, int]:

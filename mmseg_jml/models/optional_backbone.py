@@ -40,8 +40,8 @@ def optional_backbone(*, library: str, backbone: dict[str, Any]) -> nn.Module:
         import_module(module)
     except ImportError as error:
         raise ImportError(
-            f'the backbone {backbone.get("type")!r} needs {library}, which does not '
-            f'import here ({error}): `{command} torchvision`, where torchvision has to '
-            'be the one made for your PyTorch'
+            f'the backbone {backbone.get("type")!r} needs {library}, which cannot '
+            f'be imported ({error}). Run `{command} torchvision`, with the torchvision '
+            'that was built for your version of PyTorch'
         ) from error
     return MODELS.build(backbone)

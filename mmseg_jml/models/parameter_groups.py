@@ -48,8 +48,8 @@ class NoFlatDecayConstructor(DefaultOptimWrapperConstructor):
                 corrected += 1
         if corrected:
             print_log(
-                f'{corrected} one-dimensional parameters do not decay, whatever the '
-                'lines above say: they match a custom key',
+                f'{corrected} one-dimensional parameters have no weight decay, '
+                'although the lines above list one: they match a custom key',
                 logger='current',
             )
         return wrapper

@@ -20,7 +20,7 @@ class UNetHead(BaseDecodeHead):
     Each step resizes to the next finer map, whatever its size, joins the two and
     convolves twice; a last step without a partner doubles the size once more. The
     steps' widths halve down to `channels`: over five maps they are 16, 8, 4, 2 and 1
-    times `channels`. Pictures of any size are welcome.
+    times `channels`. Images of any size are welcome.
 
     MMSegmentation's `UNet` is a backbone of its own; this head lends the decoder to a
     pretrained one: `StemResNetV1c`, or `MobileNetV2` with `out_indices`
@@ -53,7 +53,7 @@ class UNetHead(BaseDecodeHead):
     ) -> None:
         if isinstance(in_channels, int) or len(in_channels) < 2:
             raise ValueError(
-                '`in_channels` must have the channels of at least two maps, the finest '
+                '`in_channels` must list the channels of at least two maps, the finest '
                 f'first, got {in_channels!r}'
             )
         in_index = list(range(len(in_channels)) if in_index is None else in_index)

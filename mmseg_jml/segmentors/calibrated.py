@@ -19,23 +19,23 @@ from ..weights import fingerprint
 class CalibratedEncoderDecoder(EncoderDecoder):
     """An EncoderDecoder with calibrated probabilities.
 
-    Logits are scaled before anything is made of them, whichever method gives them, so
-    that testing, TTA, painting, a trace and an export all see the calibrated ones. Only
-    the losses see the head's own. A checkpoint of EncoderDecoder fits, key for key, and
-    one saved from this class fits it.
+    All methods scale the logits before anything else uses them, so that testing, TTA,
+    painting, traces and exports all use the calibrated logits. Only the losses use the
+    unscaled ones. The checkpoints of this class and of EncoderDecoder have the same
+    keys.
 
     Args:
         scaling: `dict(temperature=T)`, T > 0, for z / T; or `dict(scale=[...],
-            offset=[...])`, a number each channel, for a_c z_c + b_c. With one channel
-            z is the sigmoid's logit. `tools/calibrate.py` writes either.
+            offset=[...])`, one number for each channel, for a_c z_c + b_c. With one
+            channel z is the logit of the sigmoid. `tools/calibrate.py` writes both.
         fitted_to: The `weights.fingerprint` of the weights that the scaling was fitted
-            to; loading others raises a ValueError. None, the default, takes any.
+            to; loading other weights raises a ValueError. None accepts any weights.
         **kwargs: As in EncoderDecoder.
 
     Raises:
-        TypeError: `scaling` is no such dict, or a number in it is none.
-        ValueError: T is not positive, a number is not finite, or there is not one for
-            each channel.
+        TypeError: `scaling` is not such a dict, or a value in it is not a number.
+        ValueError: T is not positive, a number is not finite, or there is not exactly
+            one for each channel.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ def _require_fitted_weights(model: CalibratedEncoderDecoder, _: Any) -> None:
     if model.fitted_to is not None and fingerprint(model) != model.fitted_to:
         raise ValueError(
             'the scaling of this CalibratedEncoderDecoder was fitted to other weights '
-            'than those of the checkpoint, and does not calibrate them. Give the '
-            'checkpoint that `calibrate` was given, or run `calibrate` on this one. To '
-            'use the scaling all the same: `--cfg-options model.fitted_to=None`'
+            'than those of the checkpoint, and does not calibrate them. Use the '
+            'checkpoint that was given to `calibrate`, or run `calibrate` on this one. '
+            'To use the scaling anyway, add `--cfg-options model.fitted_to=None`'
         )
 
 

@@ -51,14 +51,14 @@ class _Distillation:
             if not isinstance(getattr(head, 'loss_decode', None), nn.Module):
                 raise TypeError(
                     f'the student cannot be distilled: {type(head).__name__} has no '
-                    '`loss_decode` of its own, but computes its losses in parts of '
-                    'itself. Use a head that predicts the logits of pixels, such as '
+                    '`loss_decode` of its own: its submodules compute the losses. '
+                    'Use a head that predicts the logits of pixels, such as '
                     'FCNHead or ASPPHead'
                 )
             head.loss_decode = TaughtLoss(head.loss_decode, losses)
 
     def init_weights(self) -> None:
-        """Initialize the student; a teacher that cannot be loaded is told before."""
+        """Initialize the student, after checking that the teacher can be loaded."""
         self.teacher.build(self)
         super().init_weights()
 
@@ -79,25 +79,26 @@ class _Distillation:
 class DistillationEncoderDecoder(_Distillation, EncoderDecoder):
     """An EncoderDecoder that also learns from a frozen teacher.
 
-    Its checkpoints are the student's alone, key for key; testing and exporting need no
-    file of the teacher. That is built in `init_weights` or at the first loss, stays in
-    `eval()` and outside of everything that walks over the modules, and its logits, of
-    the main head, are what every head of the student is compared with.
+    Its checkpoints hold only the student, so that testing and exporting do not need the
+    teacher's files. The teacher is built in `init_weights` or at the first loss, stays
+    in `eval()`, and is not a submodule. Every head of the student is compared with the
+    logits of the teacher's main head.
 
     Args:
-        teacher: the path of a config, a file or one of the shipped tree, or the config
-            of a segmentor: any with as many classes.
-        teacher_checkpoint: its weights, a file or an address.
-        distill_losses: the config of a loss against the teacher, or several, for the
-            decode head, beside its own `loss_decode`: those that TaughtLoss takes. Give
-            each a `loss_name` of its own, by which it is logged.
-        auxiliary_distill_losses: the same for each auxiliary head; None for none.
+        teacher: The config of a segmentor with the same number of classes, or the path
+            of a config, which may be one of the shipped configs.
+        teacher_checkpoint: The path or URL of the teacher's weights.
+        distill_losses: The config of one or several losses against the teacher for the
+            decode head, in addition to its `loss_decode`. They must be losses that
+            TaughtLoss accepts. Give each a different `loss_name`, which is its name in
+            the log.
+        auxiliary_distill_losses: The same for each auxiliary head, or None.
         **kwargs: As in EncoderDecoder.
 
     Raises:
-        TypeError: an argument is of another type, a loss of another kind, or a head
-            has no losses of its own (K-Net).
-        ValueError: losses for auxiliary heads that are not there.
+        TypeError: An argument has the wrong type, TaughtLoss does not accept a loss, or
+            a head does not compute its own losses (K-Net).
+        ValueError: There are losses for auxiliary heads, but no auxiliary heads.
     """
 
 
@@ -105,8 +106,9 @@ class DistillationEncoderDecoder(_Distillation, EncoderDecoder):
 class DistillationCascadeEncoderDecoder(_Distillation, CascadeEncoderDecoder):
     """A CascadeEncoderDecoder that also learns from a frozen teacher.
 
-    As DistillationEncoderDecoder; `distill_losses` are for the last stage, and
-    `auxiliary_distill_losses` for the stages before it and for auxiliary heads.
+    The arguments are those of DistillationEncoderDecoder. `distill_losses` are used for
+    the last stage, and `auxiliary_distill_losses` for the earlier stages and for
+    auxiliary heads.
     """
 
 

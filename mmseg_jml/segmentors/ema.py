@@ -1,4 +1,4 @@
-"""The teacher of a semi-supervised training: a moving average of the student."""
+"""The teacher of semi-supervised training: a moving average of the student."""
 
 from __future__ import annotations
 

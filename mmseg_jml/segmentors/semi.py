@@ -1,4 +1,4 @@
-"""A segmentor that learns from pictures with labels and from others without."""
+"""A segmentor that learns from images with labels and from others without."""
 
 from __future__ import annotations
 
@@ -29,38 +29,41 @@ EMA = {'type': 'MomentumAnnealingEMA', 'momentum': 0.004, 'gamma': 1}
 
 @MODELS.register_module()
 class SemiEncoderDecoder(EncoderDecoder):
-    """An EncoderDecoder that also learns from pictures without labels.
+    """An EncoderDecoder that also learns from images without labels.
 
-    Its teacher is a moving average of itself, which labels the weak view of a picture
-    for the student, who sees other views of it. In its checkpoint the student has the
-    plain model's keys and the teacher lies under `teacher.`; `tools/export.py` writes
-    either as a plain checkpoint. The average is stepped at the beginning of each
-    training loss: in iteration 0 the teacher is the student.
+    The teacher is a moving average of the student. It labels the weak view of an image,
+    and the student learns these labels on other views of that image. In a checkpoint
+    the student has the keys of the plain model, and the teacher's keys begin with
+    `teacher.`; `tools/export.py` writes either as a plain checkpoint. The average is
+    updated at the beginning of each training loss; in iteration 0 the teacher equals
+    the student.
 
-    Outside of the losses it is the model that `eval_model` names, in `predict` as in
-    `mode='tensor'`, `inference`, `encode_decode`, a trace or an export; before the
-    first step that is the student. Its modules and `extract_feat` are the student's.
+    Outside of the losses, `eval_model` chooses the model: in `predict`,
+    `mode='tensor'`, `inference`, `encode_decode`, a trace or an export. Before the
+    first update that is the student. `extract_feat` and the heads are the student's.
 
-    A training batch has the branches 'labelled', 'weak' and, where a view asks for
-    them, 'strong' and 'strong_2', and needs a SemiSegDataPreprocessor. All branches but
-    the first are the same crops in the same order. Of the labels in 'weak' only the
-    padding, 255, is looked at and, for the log, the truth of pictures that `has_label`.
-    Auxiliary heads learn from labels alone.
+    A training batch has the branches 'labelled', 'weak' and, if a view needs them,
+    'strong' and 'strong_2'. It needs a SemiSegDataPreprocessor. All branches but the
+    first hold the same crops in the same order. The labels in 'weak' are used only to
+    find the padding (255) and, for images with `has_label`, to log how many
+    pseudo-labels are right. Auxiliary heads learn only from labels.
 
     Args:
-        unlabelled: what is learnt of pseudo-labels: `loss`, `views`, `cutmix`,
-            `mean_over` of UnlabelledObjective.
-        pseudo_label: what they are: `kind`, `threshold`, `temperature` of
-            `functional.pseudo_labels`; by default the teacher's probabilities.
-        ramp_up: over how many iterations the weight of the unlabelled losses rises.
-        ema: the config of an averaged model of MMEngine.
-        eval_model: which model predicts, 'ema' | 'student' | 'both'; SemiEvaluator
-            names it in the metrics. With 'both' the data samples hold the average's
-            predictions and, under `student`, the student's.
+        unlabelled: How to learn from pseudo-labels: the options `loss`, `views`,
+            `cutmix` and `mean_over` of UnlabelledObjective.
+        pseudo_label: How to make pseudo-labels: the options `kind`, `threshold` and
+            `temperature` of `functional.pseudo_labels`. By default they are the
+            teacher's probabilities.
+        ramp_up: The number of iterations over which the weight of the unlabelled losses
+            rises.
+        ema: The config of an averaged model of MMEngine.
+        eval_model: The model that predicts, 'ema' | 'student' | 'both'. SemiEvaluator
+            names it in the metrics. With 'both' the data samples hold the predictions
+            of the average and, under `student`, those of the student.
         **kwargs: As in EncoderDecoder.
 
     Raises:
-        TypeError, ValueError: an option of another kind, or outside of its range.
+        TypeError, ValueError: An option has the wrong type or is out of range.
     """
 
     def __init__(
@@ -180,23 +183,23 @@ def _note_steps(model: SemiEncoderDecoder, _: Any) -> None:
 
 
 def check_branches(inputs: Any, needed: Sequence[str]) -> None:
-    """Refuse a batch that lacks a branch.
+    """Check that a batch has all branches.
 
     Raises:
-        ValueError: the message names the branches.
+        ValueError: A branch is missing; the message names the branches.
     """
     given = tuple(inputs) if isinstance(inputs, Mapping) else None
     if given is None or not set(needed) <= set(given):
         came = 'no branches' if given is None else given
         raise ValueError(
             f'the training batch of a SemiEncoderDecoder must have the branches '
-            f'{tuple(needed)}, got {came}: they come from its data set and collate '
-            'function, through a SemiSegDataPreprocessor'
+            f'{tuple(needed)}, got {came}: they come from a SemiSupervisedDataset '
+            'and `branch_collate`, through a SemiSegDataPreprocessor'
         )
 
 
 def read_weak(samples: Sequence[SegDataSample]) -> tuple[Tensor, Tensor]:
-    """Where pictures (N,H,W) are not padded, and their label where it is known."""
+    """Where images (N,H,W) are not padded, and their label where it is known."""
     maps = torch.stack([sample.gt_sem_seg.data[0].long() for sample in samples])
     known = [bool(sample.metainfo.get('has_label')) for sample in samples]
     known = torch.tensor(known, device=maps.device)[:, None, None]
@@ -214,14 +217,14 @@ def head_logits(
     logits = model.decode_head.forward(features)
     if not isinstance(logits, Tensor):
         raise TypeError(
-            '`decode_head` of a SemiEncoderDecoder must give the logits of pixels, got '
-            f'{type(logits).__name__} from {type(model.decode_head).__name__}'
+            '`decode_head` of a SemiEncoderDecoder must return the logits of pixels, '
+            f'got {type(logits).__name__} from {type(model.decode_head).__name__}'
         )
     return resize(logits, size=size, mode='bilinear', align_corners=model.align_corners)
 
 
 def generator_of(iteration: int) -> torch.Generator:
-    """What an iteration of this rank draws from, in a resumed training, too."""
+    """The random generator of an iteration on this rank, the same after a resume."""
     # Of integers alone: the same in every process.
     seed = hash((torch.initial_seed(), get_rank(), iteration)) % 2**63
     return torch.Generator().manual_seed(seed)

@@ -22,20 +22,20 @@ COLOURS = 3
 
 
 class Teacher:
-    """A segmentor that no module registers, built when its logits are first needed.
+    """A segmentor that is not a submodule, built when its logits are first needed.
 
-    It is therefore in no checkpoint, optimizer, EMA or count of FLOPs, and `train()`,
-    weight initialization and the conversion of BatchNorm pass it by. It follows the
-    pictures from device to device; copies of the student share it, and a pickle holds
-    what it is built from.
+    It is therefore not part of any checkpoint, optimizer, EMA or count of FLOPs, and
+    `train()`, weight initialization and the conversion of BatchNorm do not change it.
+    It moves to the device of the images. Copies of the student share it, and a pickle
+    holds only its config and the path of its checkpoint.
 
     Args:
-        config: the path of a config, a file or one of the shipped tree, or the config
-            of a segmentor.
-        checkpoint: a file or an address with exactly its weights.
+        config: The config of a segmentor, or the path of a config, which may be one of
+            the shipped configs.
+        checkpoint: The path or URL of its weights, which must fit exactly.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: An argument has the wrong type.
     """
 
     def __init__(self, config: str | Mapping[str, Any], checkpoint: str) -> None:
@@ -48,7 +48,7 @@ class Teacher:
             )
         if not isinstance(checkpoint, str):
             raise TypeError(
-                f'`teacher_checkpoint` must be a file or an address, got {checkpoint!r}'
+                f'`teacher_checkpoint` must be a path or URL, got {checkpoint!r}'
             )
         self.config = config
         self.checkpoint = checkpoint
@@ -62,13 +62,14 @@ class Teacher:
         return {**self.__dict__, 'model': None, 'scaling': None}
 
     def build(self, student: BaseSegmentor) -> BaseSegmentor:
-        """Build and load it, once; later it is given as it is.
+        """Build and load the model in the first call, and return it in every call.
 
-        The random state stays as it was: the student trains as it would alone.
+        The random state does not change, so that the student trains as without it.
 
         Raises:
-            FileNotFoundError: the config or the checkpoint is not there.
-            ValueError: config and checkpoint do not fit, or teacher and student do not.
+            FileNotFoundError: The config or the checkpoint does not exist.
+            ValueError: The checkpoint does not fit the config, or the teacher does not
+                fit the student.
         """
         if self.model is not None:
             return self.model
@@ -92,7 +93,7 @@ class Teacher:
     ) -> Tensor:
         """The logits (N,C,*size) of the student's inputs, resized as its head resizes.
 
-        Whole pictures: no windows, whatever its `test_cfg` says.
+        Whole images: no windows, whatever its `test_cfg` says.
 
         Raises:
             ValueError: the teacher is for another number of bands.
@@ -128,18 +129,18 @@ def naming_bands(model: BaseSegmentor, inputs: Tensor) -> Iterator[None]:
         if first is None or first.in_channels == inputs.shape[1]:
             raise
         raise ValueError(
-            f'`teacher` takes images of {first.in_channels} bands, got '
-            f'{inputs.shape[1]}: teacher and student must be for the same images'
+            f'`teacher` takes images with {first.in_channels} bands, got '
+            f'{inputs.shape[1]}: teacher and student must take the same images'
         ) from error
 
 
 def require_teacher_checkpoint(
     checkpoint: str, config: str | Mapping[str, Any]
 ) -> None:
-    """Refuse a checkpoint that is not there.
+    """Check that the checkpoint of a teacher exists.
 
     Raises:
-        FileNotFoundError: it is neither a file nor an address.
+        FileNotFoundError: It is neither an existing file nor a URL.
     """
     if '://' in checkpoint or Path(checkpoint).is_file():
         return
@@ -147,7 +148,7 @@ def require_teacher_checkpoint(
     command = f' (`python -m mmseg_jml train {config}`)' if named else ''
     raise FileNotFoundError(
         f'`teacher_checkpoint`: no file {checkpoint!r}. Train the teacher first'
-        f'{command}, or say where its weights are: '
+        f'{command}, or give the path of its weights with '
         '`--cfg-options model.teacher_checkpoint=FILE`'
     )
 

@@ -1,4 +1,4 @@
-"""What a student learns from pictures without labels."""
+"""What a student learns from images without labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..functional.ranks import sum_over_ranks
 from ..losses import CompoundLoss
 from ..losses.base import SoftLabelLoss
 
-# What the student sees of a picture: one of its branches, or 'features', those of the
+# What the student sees of an image: one of its branches, or 'features', those of the
 # weak branch with channels of the encoder dropped.
 VIEWS = ('weak', 'strong', 'strong_2', 'features')
 DROPPED = 0.5  # of the channels
@@ -34,19 +34,20 @@ class UnlabelledObjective(nn.Module):
     """Pseudo-labels from a teacher's logits, and a student's losses against them.
 
     Args:
-        loss: the config of a SoftLabelLoss or of a CompoundLoss of such.
-        views: the weight, > 0, of each view of VIEWS that the student sees.
-        pseudo_label: `kind`, `threshold`, `temperature` of
+        loss: The config of a SoftLabelLoss, or of a CompoundLoss of SoftLabelLosses.
+        views: The weight, > 0, of each view in VIEWS that the student sees.
+        pseudo_label: The options `kind`, `threshold` and `temperature` of
             `functional.pseudo_labels.pseudo_labels`.
-        cutmix: the probability that a strong picture has a box of another one.
-        mean_over: 'valid' multiplies a loss by the share of the view's pixels, padding
-            apart, that is supervised: cross-entropy is then a mean over all of them, as
-            in FixMatch and UniMatch, and few sure pixels weigh little. 'supervised'
-            leaves it a mean over those.
-        num_classes: of the pseudo-labels.
+        cutmix: The probability that a box of another image is pasted into an image of a
+            strong view.
+        mean_over: With 'supervised' a loss is a mean over the supervised pixels. With
+            'valid' it is also multiplied by their share of the pixels outside of the
+            padding: cross-entropy is then a mean over all these pixels, as in FixMatch
+            and UniMatch, and a few supervised pixels have little weight.
+        num_classes: The number of classes of the pseudo-labels.
 
     Raises:
-        TypeError, ValueError: an option of another kind, or outside of its range.
+        TypeError, ValueError: An option has the wrong type or is out of range.
     """
 
     counts: Tensor
@@ -80,7 +81,7 @@ class UnlabelledObjective(nn.Module):
         for part in _parts(self.loss):
             if not isinstance(part, SoftLabelLoss):
                 raise TypeError(
-                    '`unlabelled.loss` must be made of losses for soft targets '
+                    '`unlabelled.loss` must consist of losses for soft targets '
                     '(JaccardMetricLoss, SoftCrossEntropyLoss), got '
                     f'{type(part).__name__}'
                 )
@@ -101,7 +102,7 @@ class UnlabelledObjective(nn.Module):
     def teach(
         self, logits: Tensor, valid: Tensor, truth: Tensor
     ) -> tuple[PseudoLabels, dict[str, Tensor]]:
-        """Pseudo-labels of weak pictures, and what the log says of them.
+        """Pseudo-labels of weak images, and what the log says of them.
 
         Args:
             logits: the teacher's, (N,C,H,W).
@@ -126,7 +127,7 @@ class UnlabelledObjective(nn.Module):
         labels: PseudoLabels,
         generator: torch.Generator,
     ) -> tuple[Tensor, PseudoLabels]:
-        """Strong pictures (N,3,H,W) with boxes of each other, and their labels."""
+        """Strong images (N,3,H,W) with boxes of each other, and their labels."""
         if self.cutmix == 0 or not view.startswith('strong'):
             return pictures, labels
         masks = cutmix_masks(

@@ -1,4 +1,4 @@
-"""Pictures under their labels, to see whether the two fit."""
+"""Images under their labels, to see whether the two fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def label_sheet(
     palette: Sequence[Colour],
     ignore_index: int = 255,
 ) -> Figure:
-    """One row a picture: the picture, the label laid over it, the label.
+    """One row an image: the image, the label laid over it, the label.
 
     Args:
         pictures: (H, W, 3) uint8 RGB each; they may differ in size.
@@ -34,8 +34,8 @@ def label_sheet(
         A figure to be saved with `figure.savefig(path)`.
 
     Raises:
-        ValueError: There is no picture, a label has not its picture's size or holds
-            another id, or numbers of pictures and labels or colours differ.
+        ValueError: There is no image, a label has not its image's size or holds
+            another id, or numbers of images and labels or colours differ.
 
     >>> picture, label = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), int)
     >>> sheet = label_sheet([picture], [label], classes=['a'], palette=[(90, 90, 90)])
@@ -44,7 +44,7 @@ def label_sheet(
     """
     if not len(pictures) or len(pictures) != len(labels):
         raise ValueError(
-            f'`pictures` and `labels` must be equally many, at least one, '
+            f'`pictures` and `labels` must have the same length, at least 1, '
             f'got {len(pictures)} and {len(labels)}'
         )
     if len(palette) != len(classes):
@@ -61,7 +61,7 @@ def label_sheet(
     for axes, picture, label in zip(grid, pictures, labels, strict=True):
         if label.shape != picture.shape[:2]:
             raise ValueError(
-                f"a label must have its picture's size {picture.shape[:2]}, "
+                f"a label must have its image's size {picture.shape[:2]}, "
                 f'got {label.shape}'
             )
         step = -(-max(label.shape) // LONGEST_SIDE)

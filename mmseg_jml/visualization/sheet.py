@@ -1,4 +1,4 @@
-"""Pictures, labels, predictions, confidence and errors side by side."""
+"""Images, labels, predictions, confidence and errors side by side."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def prediction_sheet(
     maps: Sequence[Map] = ('prediction', 'confidence'),
     ignore_index: int = 255,
 ) -> Figure:
-    """One row a picture: the picture, its label, and maps of each run.
+    """One row an image: the image, its label, and maps of each run.
 
     Args:
         pictures: (H, W, 3) uint8 RGB each; they may differ in size.
         labels: (H, W) integers each, in [0, C) or ignored, which is shown hatched; None
             leaves the column out.
-        runs: By the run's name, (prediction, confidence) of every picture:
+        runs: By the run's name, (prediction, confidence) of every image:
             (H, W) integers in [0, C) and (H, W) probabilities of the predicted class.
             The colours begin at 1 / C, or lower where a confidence is lower, which a
             binary head with a threshold below one half has.
@@ -59,8 +59,8 @@ def prediction_sheet(
         A figure to be saved with `figure.savefig(path)`.
 
     Raises:
-        ValueError: There is no picture; numbers of pictures, labels, predictions or
-            colours differ; a map has not its picture's size or holds other ids; or
+        ValueError: There is no image; numbers of images, labels, predictions or
+            colours differ; a map has not its image's size or holds other ids; or
             `maps` holds another word, or 'error' without labels.
 
     >>> picture, label = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), int)
@@ -218,7 +218,7 @@ def _check(
     maps: Sequence[Map],
 ) -> None:
     if len(pictures) == 0:
-        raise ValueError('`pictures` must hold at least one picture, got none')
+        raise ValueError('`pictures` must hold at least one image, got none')
     if len(palette) != len(classes):
         raise ValueError(
             f'`palette` must hold a colour for each of the {len(classes)} `classes`, '
@@ -231,7 +231,7 @@ def _check(
                 f'got {picture.shape} {picture.dtype}'
             )
     if any(what not in MAPS for what in maps):
-        raise ValueError(f'`maps` must hold words of {MAPS}, got {tuple(maps)}')
+        raise ValueError(f'`maps` must be some of {MAPS}, got {tuple(maps)}')
     if labels is not None:
         _check_maps('labels', labels, pictures)
     elif 'error' in maps:
@@ -247,12 +247,12 @@ def _check_maps(
 ) -> None:
     if len(maps) != len(pictures):
         raise ValueError(
-            f'`{name}` must hold one map for each of the {len(pictures)} pictures, '
+            f'`{name}` must hold one map for each of the {len(pictures)} images, '
             f'got {len(maps)}'
         )
     for index, (values, picture) in enumerate(zip(maps, pictures, strict=True)):
         if values.shape != picture.shape[:2]:
             raise ValueError(
-                f"`{name}` {index} must have its picture's size {picture.shape[:2]}, "
+                f"`{name}` {index} must have its image's size {picture.shape[:2]}, "
                 f'got {values.shape}'
             )

@@ -158,12 +158,12 @@ def test_sixteen_bit_ids_do_not_wrap_around(tmp_path):
 
 @pytest.mark.parametrize('ids', [[1, 2, 3], [0, 1, 2, 3], [3]])
 def test_one_id_too_many_hints_at_reduce_zero_label(tmp_path, ids):
-    with pytest.raises(ValueError, match=r'Off by one\?.*`reduce_zero_label=True`'):
+    with pytest.raises(ValueError, match=r'off by one.*`reduce_zero_label=True`'):
         check_dataset(make(tmp_path, [ids]))
 
 
 def test_two_ids_too_many_are_not_called_off_by_one(tmp_path):
-    assert 'Off by one' not in problems(make(tmp_path, [[3, 4]]))[0]
+    assert 'off by one' not in problems(make(tmp_path, [[3, 4]]))[0]
 
 
 def test_reduce_zero_label_shifts_what_is_allowed(tmp_path):
@@ -184,7 +184,7 @@ TWO = {'metainfo': {'classes': ('ground', 'cat')}}
 @pytest.mark.parametrize(
     ('masks', 'sentence'),
     [
-        ([[0, 255]] * 3, 'every mask holds only 0 and 255, and 255 means ignored'),
+        ([[0, 255]] * 3, 'every mask holds only 0 and 255, but 255 means ignored'),
         ([[0, 1], [0, 255], [0, 1]], r'1 of 3 masks hold only 0 and 255.*001\.png'),
         ([[0, 1], [0, 255], [255]], r'2 of 3 masks hold only 0 and 255'),
         ([[0], [0], [0, 255, 0]], r'1 of 3 masks hold only 0 and 255'),
@@ -199,7 +199,7 @@ def test_masks_that_only_together_are_wrong_are_refused(tmp_path, masks, sentenc
 
 def test_masks_together_are_not_judged_by_a_sample_but_warned_of(tmp_path):
     dataset = make(tmp_path, [[0]] * 40, **TWO)
-    with pytest.warns(UserWarning, match='of the masks that were read: all labelled'):
+    with pytest.warns(UserWarning, match='in the masks that were read: all labelled'):
         check_dataset(dataset)
 
 

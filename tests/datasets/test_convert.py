@@ -63,7 +63,7 @@ def test_a_bad_file_is_named_and_the_rest_converted(tmp_path):
     assert not any(job.label.exists() for job in bad)
     assert found[0] == f'mask {no_mask.mask} is missing'
     assert found[1] == f'image {no_picture.picture} is missing'
-    assert found[2] == f'mask {other_size.mask} is 4x6, its picture 6x4'
+    assert found[2] == f'mask {other_size.mask} is 4x6, but its image is 6x4'
     assert str(broken_mask.mask) in found[3]
     assert f'{broken_picture.picture} is not a readable image' in found[4]
     assert len(found) == 5

@@ -80,7 +80,7 @@ def test_whole_numbers_of_any_type_are_ids(tmp_path, kind):
         (0.5, r'holds 0\.5 and other numbers that are not whole in 1 of 24 pixels'),
         (np.nan, 'holds nan in 1 of 24 pixels'),
         (-np.inf, 'holds -inf in 1 of 24'),
-        (1e20, 'in 1 of 24 pixels, which is no class id'),
+        (1e20, 'in 1 of 24 pixels, which is not a class id'),
     ],
 )
 def test_numbers_that_are_no_ids_are_refused(tmp_path, value, words):

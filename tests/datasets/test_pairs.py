@@ -51,7 +51,7 @@ def test_sizes_have_to_agree(tmp_path):
     info = pair(tmp_path, [0], size=(6, 4))
     (problem,) = inspect_pair(info, RULES, Reader()).problems
     assert problem.kind == 'sizes differ'
-    assert '(4, 6), its image (6, 4)' in problem.sentence
+    assert '(4, 6), but its image is (6, 4)' in problem.sentence
 
 
 def test_a_picture_turned_by_the_camera_has_the_size_that_training_sees(tmp_path):

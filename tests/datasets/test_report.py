@@ -176,7 +176,7 @@ def test_images_of_two_splits_are_named(tmp_path):
     val = inspect_split('val', config | {'ann_file': 'one.txt'})
     mark_shared_images(train, val)
     assert val.by_kind() == {
-        'in two splits': [f'1 of 1 images are in train too: {tmp_path}/img/1.jpg']
+        'in two splits': [f'1 of 1 images are also in train: {tmp_path}/img/1.jpg']
     }
     assert train.problems == []
 

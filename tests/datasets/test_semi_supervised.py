@@ -227,7 +227,7 @@ def test_a_list_of_missing_pictures_is_refused_by_name_and_number(folder):
         check_dataset(config(folder, masks=False))
     assert '100 are missing' in str(caught.value)
     assert f'{folder}/img/090.png' in str(caught.value)
-    with pytest.raises(UnreadableError, match=r'picture .*090\.png: '):
+    with pytest.raises(UnreadableError, match=r'image .*090\.png: '):
         _ = build(folder, masks=False)[2]
 
 
@@ -236,14 +236,14 @@ def test_a_list_of_missing_pictures_is_refused_by_name_and_number(folder):
 def test_an_unreadable_picture_is_told_by_its_path(folder, index, content):
     path = folder / 'img' / f'{index:03}.png'
     path.write_bytes(path.read_bytes()[:20] if content is None else content)
-    with pytest.raises(UnreadableError, match=f'picture {path}'):
+    with pytest.raises(UnreadableError, match=f'image {path}'):
         _ = build(folder)[index]
 
 
 def test_an_unreadable_picture_is_told_through_a_worker(folder):
     path = folder / 'img' / '005.png'
     path.write_bytes(b'')
-    with pytest.raises(UnreadableError, match=f'picture {path}'):
+    with pytest.raises(UnreadableError, match=f'image {path}'):
         batches(folder, 4, num_workers=1)
 
 
@@ -254,7 +254,7 @@ def test_a_picture_in_both_lists_brings_a_warning_with_their_number(folder):
     with pytest.warns(UserWarning, match=r'^2 of 3 labelled images .*001\.png'):
         build(folder)
     report = inspect_split('train', config(folder))
-    assert report.notes[0].startswith('2 images are in two of its datasets')
+    assert report.notes[0].startswith('2 images are in two of the datasets')
 
 
 def test_a_check_counts_the_masks_of_both(folder):

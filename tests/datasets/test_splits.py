@@ -88,7 +88,7 @@ def test_a_fraction_outside_of_0_and_1_is_refused(fraction):
 
 
 def test_a_split_that_leaves_nothing_unlabelled_is_refused():
-    with pytest.raises(ValueError, match=r'1/2 of 1 pictures leaves none without'):
+    with pytest.raises(ValueError, match=r'1/2 of 1 images leaves none without'):
         split_sizes(1, [Fraction(1, 2)])
 
 

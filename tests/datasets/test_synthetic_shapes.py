@@ -277,7 +277,7 @@ def test_picture_names_are_distinct_and_without_folders():
 )
 def test_a_path_to_nothing_is_a_missing_file(path):
     assert not exists(path)
-    with pytest.raises(FileNotFoundError, match='no synthetic picture'):
+    with pytest.raises(FileNotFoundError, match='no synthetic image'):
         get(path)
 
 

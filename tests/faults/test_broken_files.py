@@ -71,7 +71,7 @@ def test_a_loader_names_the_picture_and_the_mask(folder, broken, keep, workers):
     loader = torch.utils.data.DataLoader(dataset, num_workers=workers, batch_size=None)
     with pytest.raises(UnreadableError) as error:
         list(loader)
-    assert f'picture {folder}/img/b.jpg, mask {folder}/ann/b.png: ' in str(error.value)
+    assert f'image {folder}/img/b.jpg, mask {folder}/ann/b.png: ' in str(error.value)
 
 
 def test_what_is_not_broken_is_as_it_was(folder):
@@ -129,7 +129,7 @@ def test_a_training_ends_with_the_name_of_a_truncated_picture(folder):
 
     assert run(job, folder / 'log') == 1
     said = (folder / 'log').read_text()
-    assert f'error: picture {folder}/img/c.jpg, mask {folder}/ann/c.png: ' in said
+    assert f'error: image {folder}/img/c.jpg, mask {folder}/ann/c.png: ' in said
 
 
 @pytest.mark.parametrize('broken', ['img/c.jpg', 'ann/c.png'])

@@ -38,7 +38,7 @@ def test_a_missing_library_is_named_with_the_way_to_get_it(library, monkeypatch)
     with pytest.raises(ImportError) as error:
         MODELS.build(model_config(library))
     message = str(error.value)
-    assert f'needs {library}, which does not import here' in message
+    assert f'needs {library}, which cannot be imported' in message
     assert f'{library} torchvision`' in message
 
 

@@ -210,7 +210,7 @@ def test_pictures_in_two_splits_are_bad(data, no_sheets, capsys):
         key = f'{split}_dataloader.dataset.data_prefix'
         options += [f'{key}.img_path=img/train', f'{key}.seg_map_path=ann/train']
     assert check_data(['config.py', *options]) == 1
-    assert '4 of 4 images are in train too' in capsys.readouterr().out
+    assert '4 of 4 images are also in train' in capsys.readouterr().out
 
 
 def test_a_config_without_a_model_is_enough(data, no_sheets):

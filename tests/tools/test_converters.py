@@ -95,7 +95,7 @@ def test_deepglobe_names_what_is_wrong_and_converts_the_rest(
     assert f'mask {source}/101_mask.png has no picture' in report
     assert f'{source}/102_mask.png' in report
     assert f'{source}/103_mask.png cannot be converted: it must be RGB' in report
-    assert f'mask {source}/104_mask.png is 4x4, its picture 6x4' in report
+    assert f'mask {source}/104_mask.png is 4x4, but its image is 6x4' in report
     assert '5 problem(s)' in report
 
 
@@ -219,7 +219,7 @@ def test_voc_aug_names_what_is_wrong_and_converts_the_rest(voc_aug, voc, capsys)
     report = capsys.readouterr().out
     assert f'mask {broken} cannot be converted' in report
     assert 'ids.mat cannot be converted: it holds the ids [21]' in report
-    assert 'wide.mat is 7x4, its picture 6x4' in report
+    assert 'wide.mat is 7x4, but its image is 6x4' in report
 
 
 def test_voc_aug_needs_sbds_masks(voc_aug, voc, tmp_path):

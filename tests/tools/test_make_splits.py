@@ -136,9 +136,7 @@ def test_pictures_that_are_no_files_are_refused(tmp_path):
     path = tmp_path / 'shapes.py'
     shapes = {'type': 'SyntheticShapesDataset', 'length': 4}
     Config({'train_dataloader': {'dataset': shapes}}).dump(path)
-    with pytest.raises(
-        SystemExit, match=r'the picture synthetic-shapes:.* cannot be li'
-    ):
+    with pytest.raises(SystemExit, match=r'the image synthetic-shapes:.* cannot be li'):
         run(path)
 
 

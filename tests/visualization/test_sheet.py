@@ -197,7 +197,7 @@ def broken(**changes):
         (broken(palette=PALETTE[:1]), '`palette` must hold a colour for each of the 2'),
         (
             broken(runs={'CE': [(np.zeros((8, 12), int), np.zeros((4, 4)))] * 2}),
-            r"`runs\['CE'\]: confidence` 0 must have its picture's size \(8, 12\)",
+            r"`runs\['CE'\]: confidence` 0 must have its image's size \(8, 12\)",
         ),
         (
             broken(runs={'CE': [(np.zeros((8, 12), int), np.zeros((8, 12)))]}),
