@@ -340,7 +340,7 @@ def test_a_file_of_rows_needs_a_folder_outside_a_run(monkeypatch):
     logger = MMLogger.get_instance('without-a-file')
     monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
     with pytest.raises(
-        ValueError, match='`output_dir` must be a folder when .* got None'
+        ValueError, match=r'`output_dir` must be a folder when .* got None'
     ):
         evaluate(CalibrationMetric(per_image_csv=True), [samples(1)])
 
