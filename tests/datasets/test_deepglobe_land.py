@@ -49,7 +49,7 @@ def test_another_fold_is_refused(fold):
 
 
 def test_folds_of_fewer_than_five_pictures_are_refused():
-    with pytest.raises(ValueError, match='at least 5, one a fold, got 4'):
+    with pytest.raises(ValueError, match='at least 5, one for each fold, got 4'):
         fold_split(PICTURES[:4], 0)
 
 

@@ -113,12 +113,16 @@ def test_what_is_padded_to_the_crops_size_is_255_and_nothing_else(folder, masks)
 
 @pytest.mark.parametrize('moving', [flipped, cut])
 def test_a_strong_view_that_moves_is_refused(folder, moving):
-    with pytest.raises(ValueError, match='`strong` must hold photometric transforms'):
+    with pytest.raises(
+        ValueError, match='`strong` must hold only photometric transforms'
+    ):
         build(folder, strong=[moving])[2]
 
 
 def test_a_pipeline_that_packs_unlabelled_pictures_is_refused():
-    with pytest.raises(ValueError, match='must load by LoadOptionalAnnotations'):
+    with pytest.raises(
+        ValueError, match='must load masks with LoadOptionalAnnotations'
+    ):
         PackViews([])({'inputs': 1, 'data_samples': 2})
 
 

@@ -192,7 +192,7 @@ def test_a_fraction_labels_whole_groups(config, folder):
     ('options', 'message'),
     [
         (['--folds', 1], '`--folds` must be at least 2, got 1'),
-        (['--folds', 5, '--groups', '[0-9]{2}'], '5 parts need .*, and there are 4'),
+        (['--folds', 5, '--groups', '[0-9]{2}'], '5 parts need .*, but there are 4'),
         (['--folds', 2, '--groups', 'x'], "'x' does not match 000, 001"),
         (['--folds', 2, '--groups', '('], "a regular expression, got '\\('"),
         (['--folds', 2, '--class-balanced'], 'is for fractions'),

@@ -56,7 +56,7 @@ def test_it_can_be_saved():
     ('change', 'sentence'),
     [
         ({'pictures': [], 'labels': []}, 'at least 1, got 0 and 0'),
-        ({'labels': [LABEL] * 2}, 'equally many, at least one, got 1 and 2'),
+        ({'labels': [LABEL] * 2}, 'the same length, at least 1, got 1 and 2'),
         ({'labels': [LABEL.T]}, r"its image's size \(2, 3\), got \(3, 2\)"),
         ({'labels': [LABEL + 3]}, 'ids from 0 to 2 or 255'),
         ({'palette': PALETTE[:2]}, 'a colour for each of the 3 `classes`, got 2'),

@@ -190,9 +190,9 @@ def broken(**changes):
         (broken(labels=case()['labels'][:1]), '`labels` must hold one map for each'),
         (
             broken(labels=[np.zeros((4, 4), int)] * 2),
-            "`labels` 0 must have its picture's",
+            "`labels` 0 must have its image's",
         ),
-        (broken(maps=('entropy',)), r"`maps` must hold words of .* got \('entropy',\)"),
+        (broken(maps=('entropy',)), r"`maps` must be some of .* got \('entropy',\)"),
         (broken(labels=None, maps=('error',)), "must not hold 'error' without"),
         (broken(palette=PALETTE[:1]), '`palette` must hold a colour for each of the 2'),
         (
