@@ -201,7 +201,7 @@ def broken(**changes):
         ),
         (
             broken(runs={'CE': [(np.zeros((8, 12), int), np.zeros((8, 12)))]}),
-            r"`runs\['CE'\]: prediction` must hold one map for each of the 2 pictures",
+            r"`runs\['CE'\]: prediction` must hold one map for each of the 2 images",
         ),
     ],
 )
