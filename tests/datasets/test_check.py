@@ -188,8 +188,8 @@ TWO = {'metainfo': {'classes': ('ground', 'cat')}}
         ([[0, 1], [0, 255], [0, 1]], r'1 of 3 masks hold only 0 and 255.*001\.png'),
         ([[0, 1], [0, 255], [255]], r'2 of 3 masks hold only 0 and 255'),
         ([[0], [0], [0, 255, 0]], r'1 of 3 masks hold only 0 and 255'),
-        ([[0], [0]], 'all labelled pixels of 2 masks are of class 0, one of 2'),
-        ([[1, 255], [1]], 'all labelled pixels of 2 masks are of class 1, one of 2'),
+        ([[0], [0]], 'all labelled pixels of 2 masks belong to class 0, one of 2'),
+        ([[1, 255], [1]], 'all labelled pixels of 2 masks belong to class 1, one of 2'),
     ],
 )
 def test_masks_that_only_together_are_wrong_are_refused(tmp_path, masks, sentence):

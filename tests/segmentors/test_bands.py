@@ -129,5 +129,5 @@ def test_a_teacher_of_other_bands_is_refused_by_name(tmp_path):
     model, _ = taught(
         tmp_path, for_bands(teacher_config(align_corners=False), 4, **ONE), 1, **ONE
     )
-    with pytest.raises(ValueError, match='`teacher` takes images of 4 bands, got 1'):
+    with pytest.raises(ValueError, match='`teacher` takes images with 4 bands, got 1'):
         model.teacher.logits(model, prepared(model, 'grey'), SIZE)
