@@ -129,10 +129,17 @@ def _schedulers(found: Any, scale: _Scale) -> Any:
                     each[key] = max(each[key], 1)
             if 'gamma' in each and 'Exponential' in str(each['type']):
                 each['gamma'] **= scale.before / scale.after
-            if each.get('end', FOREVER) <= each.get('begin', 0):
+            # A warm-up reaches its end at its second iteration at the earliest: one of
+            # a single iteration would leave the rate where it starts.
+            least = 2 if _warms_up(each) else 1
+            if each.get('end', FOREVER) - each.get('begin', 0) < least:
                 continue
         kept.append(each)
     return kept
+
+
+def _warms_up(scheduler: Any) -> bool:
+    return str(scheduler['type']).rpartition('.')[2].startswith(('Linear', 'Constant'))
 
 
 def _counts_iterations(scheduler: Any) -> bool:

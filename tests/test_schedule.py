@@ -68,6 +68,12 @@ def test_a_warm_up_of_which_no_iteration_is_left_goes():
     assert cfg['train_cfg']['val_interval'] == 2
 
 
+def test_a_warm_up_of_one_iteration_goes_as_it_would_never_reach_its_end():
+    cfg = made()
+    change_length(cfg, 30)
+    assert [each['type'] for each in cfg['param_scheduler']] == ['PolyLR']
+
+
 def test_other_schedulers_are_scaled_by_what_they_count():
     found = [
         {'type': 'MultiStepLR', 'by_epoch': False, 'milestones': [1000, 2000]},

@@ -89,7 +89,8 @@ def _head(own: Own) -> str:
     sizes = sorted(set(own.sizes))
     said = ' to '.join(f'{h}x{w}' for h, w in dict.fromkeys((sizes[0], sizes[-1])))
     palette = [list(colour) for colour in own.palette]
-    return f"""# Written by: {own.command}
+    command = ' '.join(own.command.splitlines())
+    return f"""# Written by: {command}
 # {own.number} training images; sizes (height x width) are {said}.
 custom_imports = dict(imports=['mmseg_jml'], allow_failed_imports=False)
 default_scope = 'mmseg'
@@ -216,7 +217,7 @@ model = dict(
 
 def _schedule(own: Own) -> str:
     end = own.iterations or iterations(own.number)
-    warm = max(1, end // 20)
+    warm = max(2, end // 20)  # of one iteration it would never reach the full rate
     interval = end // 5 if end >= SHORT else end
     rate = 5e-4 if own.pretrained else 2e-3
     return f"""optim_wrapper = dict(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -113,14 +115,17 @@ def _list_folder(images: Path) -> Path | None:
 
 def _by_lists(names: Sequence[str], folder: Path) -> dict[str, list[str]]:
     """The images of each list; a line may have the file type or folders in front."""
-    by_stem = {name: name for name in names} | {Path(n).name: n for n in names}
+    short = Counter(Path(name).name for name in names)
+    # A name without its folders stands for an image only where no other has it.
+    by_stem = {Path(n).name: n for n in names if short[Path(n).name] == 1}
+    by_stem |= {name: name for name in names}
     parts = {}
     for part in SHARES:
         path = folder / f'{part}.txt'
         if not path.is_file():
             continue
         lines = path.read_text('utf-8-sig').splitlines()
-        listed = [line.split()[0] for line in lines if line.strip()]
+        listed = [line.strip() for line in lines if line.strip()]
         found = [_named(line, by_stem) for line in listed]
         unknown = [line for line, name in zip(listed, found, strict=True) if not name]
         if unknown:
@@ -144,10 +149,22 @@ def _by_lists(names: Sequence[str], folder: Path) -> dict[str, list[str]]:
 
 
 def _named(line: str, by_stem: dict[str, str]) -> str | None:
-    short = stem(line) if line.lower().endswith(IMAGES) else line
+    """The image that a line names: all of it, or its first word."""
+    first = line.split()[0]
+    words = (first,) if first.lower().endswith(IMAGES) else (line, first)
+    found = (_known(word, by_stem) for word in words)
+    return next((name for name in found if name), None)
+
+
+def _known(path: str, by_stem: dict[str, str]) -> str | None:
+    path = path.replace('\\', '/').removeprefix('./')
+    short = stem(path) if path.lower().endswith(IMAGES) else path
     for each in (short, Path(short).name):
         if each in by_stem:
             return by_stem[each]
-    # What precedes the file type may belong to the suffix, as `_sat` does.
-    begun = [name for name in by_stem if short.startswith(name)]
-    return by_stem[max(begun, key=len)] if begun else None
+    # What precedes the file type may belong to the suffix, as `_sat` does; the digits
+    # of another image's number do not.
+    for end in range(len(short) - 1, 0, -1):
+        if short[:end] in by_stem and re.fullmatch(r'[_\-.][a-zA-Z]+', short[end:]):
+            return by_stem[short[:end]]
+    return None

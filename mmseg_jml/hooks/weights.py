@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
+from ..checkpoints import CheckpointError
 from ..weights import find_weights, load_exactly, require_some, without_prefix
 
 
@@ -39,9 +40,46 @@ class WeightsHook(Hook):
             )
         else:
             require_some(model, state, source)
+        if runner._resume:
+            require_same_course(
+                runner.param_schedulers, checkpoint.get('param_schedulers'), source
+            )
         if found.state is checkpoint:
             checkpoint.clear()
         checkpoint['state_dict'] = state
+
+
+def require_same_course(schedulers: Any, saved: Any, source: str) -> None:
+    """Refuse to resume with another schedule: MMEngine would follow the saved one.
+
+    A training that is resumed to be longer would then go on with a learning rate of
+    zero.
+
+    Raises:
+        CheckpointError: The schedules begin, end or are divided otherwise.
+    """
+    if isinstance(schedulers, dict) != isinstance(saved, dict) or not saved:
+        return
+    named = schedulers if isinstance(schedulers, dict) else {'': schedulers or []}
+    before = saved if isinstance(saved, dict) else {'': saved}
+    ours = {name: [_span(vars(s)) for s in each] for name, each in named.items()}
+    theirs = {name: [_span(s) for s in before.get(name, [])] for name in named}
+    if ours != theirs:
+        raise CheckpointError(
+            f'`--resume` {source!r} was trained with a schedule of the learning rate '
+            f'from and to the iterations {_shown(theirs)}, and this training has '
+            f'{_shown(ours)}. Resume with the same length (`--max-iters`) and '
+            f'schedule as before, or start a new training from these weights with '
+            f'`--cfg-options load_from={source}`'
+        )
+
+
+def _span(scheduler: Any) -> tuple[Any, Any]:
+    return scheduler.get('begin'), scheduler.get('end')
+
+
+def _shown(spans: dict[str, list[tuple[Any, Any]]]) -> str:
+    return ', '.join(f'{b}-{e}' for each in spans.values() for b, e in each) or 'none'
 
 
 def bare(model: Any) -> Any:

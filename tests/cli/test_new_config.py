@@ -229,6 +229,40 @@ def test_lists_split_and_may_have_types_folders_blank_lines_and_a_bom(tmp_path):
     assert cfg.test_dataloader.dataset == cfg.val_dataloader.dataset
 
 
+def test_a_line_of_a_list_names_its_own_image_or_none(tmp_path):
+    save_lists(tmp_path, train='my a\nmy b.png\n', val='images\\d.png\r\n')
+    fill(tmp_path, ['my a', 'my b', 'my', 'd', 'img_1'], [mask(0, 1)])
+    run(tmp_path)
+    assert (tmp_path / 'my_data' / 'train.txt').read_text() == 'my a\nmy b\n'
+    save_lists(tmp_path, train='img_10\n', val='d\n')  # img_10 has no mask
+    with pytest.raises(SystemExit, match='img_10'):
+        run(tmp_path, '--force')
+
+
+def test_a_name_that_several_folders_have_is_not_guessed(tmp_path):
+    fill(tmp_path, ['x/1', 'y/1', 'x/2', '3'], [mask(0, 1)])
+    save_lists(tmp_path, train='1\nx/2\n', val='3\n')
+    with pytest.raises(SystemExit, match=r'train\.txt names 1 images'):
+        run(tmp_path)
+
+
+def save_lists(root, **lists):
+    for part, text in lists.items():
+        (root / f'{part}.txt').write_text(text)
+
+
+def test_a_short_training_reaches_its_full_rate(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    warm = run(tmp_path, '--iterations', '10').param_scheduler[0]
+    assert warm.end - warm.begin > 1
+
+
+def test_a_folder_with_a_line_break_in_its_name_gives_a_config(tmp_path):
+    fill(tmp_path / 'a\nb', FOUR, [mask(0, 1)])
+    cfg = run(tmp_path / 'a\nb')
+    assert label(cfg).shape == SIZE
+
+
 def test_a_missing_val_is_taken_from_train(tmp_path):
     fill(tmp_path, ['train/1', 'train/2', 'train/3', 'test/4'], [mask(0, 1)])
     run(tmp_path)
