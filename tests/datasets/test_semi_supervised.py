@@ -327,7 +327,9 @@ def test_two_workers_give_the_batches_of_none(folder):
 
 def test_a_batch_of_one_kind_is_refused(folder):
     dataset = build(folder)
-    with pytest.raises(ValueError, match='this one with 1 images has no weak: use Semi'):
+    with pytest.raises(
+        ValueError, match='this one with 1 images has no weak: use Semi'
+    ):
         branch_collate([dataset[0]])
     with pytest.raises(ValueError, match='this one with 2 images has no labelled'):
         branch_collate([dataset[3], dataset[4]])
