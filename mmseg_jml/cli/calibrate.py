@@ -1,4 +1,4 @@
-"""Fit temperature and vector scaling: what `tools/calibrate.py` runs."""
+"""The command `calibrate`, which fits temperature and vector scaling."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAIN, CALIBRATED = 'EncoderDecoder', 'CalibratedEncoderDecoder'
 
 
 def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Fit, report and write configs as the command line `argv` says."""
+    """Fit both scalings, write a report and configs that apply them."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     path, cfg = load_config(args)
@@ -75,7 +75,9 @@ def run_calibration(argv: Sequence[str] | None = None, prog: str | None = None) 
     write_origin(folder, origin)
     command = 'python -m mmseg_jml'
     for config in configs.values():
-        print(f'held-out figures: {command} test {config} {args.checkpoint}')
+        print(
+            f'To get held-out results, run: {command} test {config} {args.checkpoint}'
+        )
     return 0
 
 
@@ -83,12 +85,15 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
         description='Post-hoc calibration: fit temperature and vector scaling on '
-        'held-out pictures, report what they change, write configs that apply them.',
+        'held-out images, report what they change, and write configs that apply them.',
     )
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument('checkpoint', help='a path or URL')
     parser.add_argument(
-        '--split', choices=SPLITS, default='val', help='what to fit on (default: val)'
+        '--split',
+        choices=SPLITS,
+        default='val',
+        help='the split to fit on (default: val)',
     )
     parser.add_argument(
         '--force', action='store_true', help='fit even on the test split'
@@ -97,37 +102,40 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         '--max-pixels',
         type=int,
         default=1_000_000,
-        help='how many pixels to fit on at most, as many of each picture, drawn at '
-        'random; they are what memory grows with (default: %(default)s)',
+        help='the largest number of pixels to fit on; the same number is drawn at '
+        'random from each image, and memory grows with it (default: %(default)s)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of that draw')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='the seed of that random draw'
+    )
     parser.add_argument(
         '--out',
         type=Path,
-        help='folder of the report and the configs (default: work_dirs/<name of config>'
-        '/calibrated/<folder and name of checkpoint>-<split>)',
+        help='the folder for the report and the configs (default: work_dirs/<config>'
+        '/calibrated/<folder and name of the checkpoint>-<split>)',
     )
     return parser
 
 
 def check(cfg: Config, split: str, *, force: bool) -> None:
-    """Refuse what would be wrong or cannot work.
+    """Raise where fitting would give misleading results or cannot work.
 
     Raises:
-        ValueError: The test split without `force`, or another kind of model.
+        ValueError: The split is test and `force` is false, or the model is of another
+            type.
     """
     if split == 'test' and not force:
         raise ValueError(
-            '`--split test` would fit the scaling to the pictures that figures are '
-            'reported on, which would then no longer be held out: fit it to val, or '
-            'say --force'
+            '`--split test` would fit the scaling to the images that the results are '
+            'reported on, which would then no longer be held out. Use `--split val`, '
+            'or add `--force` to do it anyway'
         )
     kind = (
         cfg.model.type if isinstance(cfg.model.type, str) else cfg.model.type.__name__
     )
     if kind.split('.')[-1] == CALIBRATED:
         raise ValueError(
-            'the config is already calibrated: give the one it is based on'
+            'the config is already calibrated: use the config that it is based on'
         )
     if kind.split('.')[-1] != PLAIN:
         raise ValueError(
@@ -136,27 +144,27 @@ def check(cfg: Config, split: str, *, force: bool) -> None:
 
 
 def overlap_remark(cfg: Config, split: str) -> str:
-    """A sentence on whether the test pictures stay held out."""
+    """A sentence on whether the test images are still held out."""
     if split == 'test':
         return (
-            'warning: fitted on the test split, by force: figures of this split are no '
-            'longer held out.'
+            'warning: the scaling is fitted on the test split, so results on this '
+            'split are no longer held out.'
         )
     try:
         val, test = (_paths(cfg, key) for key in ('val_dataloader', 'test_dataloader'))
     except (OSError, ValueError) as error:
-        return f'warning: whether val and test share pictures is not known: {error}'
+        return f'warning: could not check whether val and test share images: {error}'
     shared = len(val & test)
     if not shared:
-        return f'None of the {len(val)} val pictures is a test picture.'
+        return f'None of the {len(val)} val images is also a test image.'
     return (
-        f'warning: {shared} of the {len(val)} val pictures are test pictures as well: '
-        'test figures of the calibrated model are no longer held out.'
+        f'warning: {shared} of the {len(val)} val images are also test images, so test '
+        'results of the calibrated model are no longer held out.'
     )
 
 
 def _paths(cfg: Config, key: str) -> set[str]:
-    """The pictures of a loader's data set."""
+    """The paths of the images of a loader's dataset."""
     from ..datasets.check import leaf_datasets
     from ..datasets.listing import image_paths
 
@@ -176,10 +184,10 @@ def calibrated_config(
     applied: Mapping[str, Any],
     folder: Path,
 ) -> str:
-    """A config over `base` for a file in `folder`: the same model, scaled.
+    """A config in `folder` that inherits from `base` and scales the logits.
 
-    `applied` are the arguments of CalibratedEncoderDecoder besides the model's.
-    What `--cfg-options` changed is kept: it belongs to the model that was measured.
+    `applied` are the arguments that only CalibratedEncoderDecoder has. Changes by
+    `--cfg-options` are kept, because the measured model has them too.
     """
     from mmengine.config import Config
 

@@ -1,4 +1,4 @@
-"""What `calibrate` found, as Markdown and CSV."""
+"""The report of `calibrate`, as Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ def write_report(
     measured: dict[str, Measured],
     classes: Sequence[str],
 ) -> None:
-    """Print the report; save it as `report.md`, its figures as `report.csv`."""
+    """Print the report and save it as `report.md`, and its values as `report.csv`."""
     text = '\n'.join(
         [
             f'# Calibration of {title}\n',
             remark,
-            f'Fitted on {int(fitted.pixels.sum()):,} of {fitted.labelled:,} labelled '
-            f'pixels, as many of each of {fitted.pictures} pictures (seed '
-            f'{fitted.seed}), by the lowest NLL. Figures are of all labelled pixels of '
-            'the same pictures, so those of the scalings are a little too good: test '
-            'the written configs for held-out ones.\n',
+            'Both scalings minimize the NLL of '
+            f'{int(fitted.pixels.sum()):,} of {fitted.labelled:,} labelled pixels, the '
+            f'same number from each of {fitted.pictures} images (seed {fitted.seed}). '
+            'The table measures all labelled pixels of the same images, so the results '
+            'of the scalings are slightly too good. Test the written configs to get '
+            'held-out results.\n',
             *_figures(fitted, measured),
             '',
-            'In brackets: 95 % intervals of the value, or of its change from before, '
-            f'by {ROUNDS} bootstrap draws of pictures.',
+            'Brackets show the 95 % interval of a value or of its change, from '
+            f'{ROUNDS} bootstrap samples of the images.',
             _argmax_remark(fitted),
             '',
             *_vector(fitted, classes),
@@ -85,13 +86,13 @@ def _figures(fitted: Fitted, measured: dict[str, Measured]) -> list[str]:
 def _argmax_remark(fitted: Fitted) -> str:
     if len(fitted.vector.scale) == 1:
         return (
-            'A temperature keeps the sign of a logit: no pixel crosses a threshold of '
-            '0.5, but one may cross another.'
+            'A temperature keeps the sign of a logit, so it cannot change a prediction '
+            'at a threshold of 0.5. At another threshold it can.'
         )
     return (
-        'A temperature cannot change the argmax: it divides all logits of a pixel by '
-        'one positive number, which keeps their order (rounding may swap exact ties). '
-        'A vector can.'
+        'A temperature cannot change the predicted class: it divides all logits of a '
+        'pixel by one positive number, which keeps their order (rounding may swap '
+        'exact ties). Vector scaling can change it.'
     )
 
 

@@ -1,4 +1,4 @@
-"""Check the datasets of a config: what `tools/check_dataset.py` runs."""
+"""The command `check-dataset`, which checks the datasets of a config."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEADER = ('class', 'pixels', 'per cent', 'images')
 
 
 def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Check every split of a config; the exit status: 0 good, 1 bad."""
+    """Check every split of a config; return 1 if there is a problem, else 0."""
     args = _parse(argv, prog)
     prepare_mmseg()
     path, cfg = load_config(args, needs=())
@@ -60,20 +60,24 @@ def check_data(argv: Sequence[str] | None = None, prog: str | None = None) -> in
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     parser = Parser(
         prog=prog,
-        description='Read every image and mask of a config and say what is wrong.',
+        description='Read every image and mask of a config and report problems.',
     )
     add_config_arguments(parser)
     parser.add_argument(
-        '--out-dir', type=Path, help='default: work_dirs/check/<name of config>'
+        '--out-dir',
+        type=Path,
+        help='the folder for the reports (default: work_dirs/check/<config>)',
     )
     parser.add_argument(
-        '--workers', type=int, help='threads (default: one for each core, at most 8)'
+        '--workers',
+        type=int,
+        help='the number of threads (default: one for each core, at most 8)',
     )
     return parser.parse_args(argv)
 
 
 def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
-    """A report of each split; of test only where it is not val."""
+    """The report of each split; test is left out where it is the same as val."""
     from ..datasets.parallel import DEFAULT_WORKERS
     from ..datasets.report import inspect_split, mark_shared_images
     from .preflight import model_classes
@@ -81,7 +85,10 @@ def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
     loaders = {split: cfg.get(f'{split}_dataloader') for split in SPLITS}
     datasets = {split: loader['dataset'] for split, loader in loaders.items() if loader}
     if not datasets:
-        raise ValueError(f'the config has none of {", ".join(SPLITS)}_dataloader')
+        raise ValueError(
+            'the config has no dataloader: none of '
+            + ', '.join(f'`{split}_dataloader`' for split in SPLITS)
+        )
     if datasets.get('test') == datasets.get('val'):
         datasets.pop('test', None)
     workers = DEFAULT_WORKERS if workers is None else workers
@@ -96,7 +103,7 @@ def _inspect(cfg: Config, workers: int | None) -> list[SplitReport]:
 
 
 def _text(report: SplitReport, most: int | None = None) -> str:
-    """The report as Markdown, with at most `most` sentences of each kind of problem."""
+    """The report as Markdown, with at most `most` problems of each kind."""
     from ..datasets.report import ADVICE
 
     lines = [f'{report.name}: {len(report.paths)} images', '']
@@ -119,7 +126,7 @@ def _rows(report: SplitReport) -> list[tuple[str, ...]]:
 
 
 def _write(report: SplitReport, out_dir: Path) -> None:
-    """Save the report, its table, and a sheet of images under their labels."""
+    """Save the report, its table, and a sheet of images with their labels."""
     from ..files import write_whole
 
     write_whole(out_dir / f'{report.name}.md', f'{_text(report)}\n'.encode())
@@ -132,7 +139,7 @@ def _write(report: SplitReport, out_dir: Path) -> None:
 
 
 def _sheet(report: SplitReport) -> bytes:
-    """A PNG file with some of the images, spread evenly over the split."""
+    """A PNG file of some images, which are evenly spaced over the split."""
     from ..visualization import label_sheet
 
     step = -(-len(report.sound) // IMAGES_SHOWN)

@@ -1,4 +1,4 @@
-"""The config that `new-config` writes, as text that its owner reads and changes."""
+"""The text of the config that `new-config` writes for users to read and change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEWEST_ITERATIONS, MOST_ITERATIONS = 1000, 40000
 
 
 class Source(NamedTuple):
-    """The images of one split that one BaseSegDataset can list."""
+    """Images of one split that a single BaseSegDataset can list."""
 
     list_name: str
     masks: str
@@ -24,19 +24,19 @@ class Source(NamedTuple):
 
 
 class Own(NamedTuple):
-    """What a config is written from.
+    """Everything that the text of a config depends on.
 
     Attributes:
-        command: That wrote it.
+        command: The command that writes the config.
         images, lists: The folders of the images and of the lists.
-        mask_suffix: Of all masks.
-        sources: Of train, val and test.
+        mask_suffix: The suffix of all masks.
+        sources: The sources of train, val and test.
         classes, palette, from_one: As in `mask_values.Meaning`.
         sizes: (H, W) of every image.
-        number: Of training images.
-        one_channel: Whether a binary head has a sigmoid over one channel.
-        pretrained: Whether the backbone starts with weights learnt on ImageNet.
-        iterations: None chooses them by `number`.
+        number: The number of training images.
+        one_channel: Whether a binary head has one output channel and a sigmoid.
+        pretrained: Whether the backbone starts with weights trained on ImageNet.
+        iterations: The length of the training run; None chooses it by `number`.
     """
 
     command: str
@@ -55,7 +55,7 @@ class Own(NamedTuple):
 
 
 def crop_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The median image's height and width, in steps of 32, at most 512 each.
+    """The median height and width of the images, in steps of 32, at most 512.
 
     >>> crop_size([(360, 480)] * 3)
     (352, 480)
@@ -65,12 +65,12 @@ def crop_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def batch_size(number: int) -> int:
-    """8, or as many images as there are; 2 at least, as batch normalization needs."""
+    """8, or the number of images if that is less; batch normalization needs 2."""
     return max(2, min(BATCH, number))
 
 
 def iterations(number: int) -> int:
-    """About a hundred epochs, within 1,000 and 40,000 iterations.
+    """About a hundred epochs, but between 1,000 and 40,000 iterations.
 
     >>> iterations(367)
     4600
@@ -80,7 +80,7 @@ def iterations(number: int) -> int:
 
 
 def config_text(own: Own) -> str:
-    """The config as Python."""
+    """The config as Python code."""
     parts = (_head(own), _pipelines(), _datasets(own), _model(own), _schedule(own))
     return '\n'.join(parts)
 
@@ -101,7 +101,7 @@ crop_size = {crop_size(own.sizes)}
 
 
 def _listed(values: list) -> str:
-    """A list over as many lines as it needs."""
+    """A list, on as many lines as it needs."""
     text = pprint.pformat(values, width=76, compact=True)
     return text.replace('\n', '\n    ')
 

@@ -1,4 +1,4 @@
-"""Say what is installed, whether it works together, and what to do if not."""
+"""Check the installation: what is installed, whether it works, and how to fix it."""
 
 import importlib.metadata
 import platform
@@ -31,8 +31,8 @@ DISTRIBUTIONS = {
 class Finding(NamedTuple):
     """One line of the report.
 
-    `todo` says how to mend what is needed and broken, `hint` what else could be had;
-    both are empty where nothing is wrong.
+    `todo` says how to fix a problem with something that is required, `hint` how to get
+    something optional. Both are empty if all is well.
     """
 
     text: str
@@ -41,24 +41,24 @@ class Finding(NamedTuple):
 
 
 def doctor(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Print the report; return 0 where all that is needed is in place, else 1."""
+    """Print the report; return 0 if everything required works, else 1."""
     parser = Parser(prog=prog, description=__doc__)
     parser.add_argument(
         '--constraints',
         metavar='FILE',
         type=Path,
-        help='write the versions of the packages that were tested to FILE, for '
-        '`pip install -c FILE`, and do nothing else',
+        help='write the tested versions of all packages to FILE, for `pip install -c '
+        'FILE`, without checking the installation',
     )
     args = parser.parse_args(argv)
     if args.constraints:
         with errors_as_sentence():
             write_whole(args.constraints, constraints_file().read_bytes())
-        print(f'{args.constraints}: the versions of the packages that were tested')
+        print(f'{args.constraints}: contains the tested versions of all packages')
         return 0
     findings = []
     for part in (_environment, _mmsegmentation, _optional, _configs, _training):
-        # One by one: the last takes seconds.
+        # Printed one by one, because the last one takes seconds.
         for finding in part():
             findings.append(finding)
             print(f'{"PROBLEM " if finding.todo else ""}{finding.text}', flush=True)
@@ -66,12 +66,12 @@ def doctor(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
                 print(f'    {"to do" if finding.todo else "if you need it"}: ', end='')
                 print(finding.todo or finding.hint)
     problems = sum(bool(finding.todo) for finding in findings)
-    print(f'{problems} problem(s)' if problems else 'everything is in place')
+    print(f'{problems} problem(s)' if problems else 'everything works')
     return int(problems > 0)
 
 
 def distributions() -> dict[str, dict[str, str]]:
-    """Return the installed packages and versions of each distribution."""
+    """Return the installed packages of each distribution, with their versions."""
     found: dict[str, dict[str, str]] = {}
     for name, packages in DISTRIBUTIONS.items():
         versions = {package: _version(package) for package in packages}
@@ -80,9 +80,9 @@ def distributions() -> dict[str, dict[str, str]]:
 
 
 def owners() -> dict[str, list[str]]:
-    """The distributions that brought each import package, where there are several.
+    """The installed packages that provide the same module, for each such module.
 
-    Packages under names that are not in `DISTRIBUTIONS` count too, as mmcv-full.
+    Packages that are not in `DISTRIBUTIONS`, such as mmcv-full, count too.
     """
     found = importlib.metadata.packages_distributions()
     return {
@@ -108,13 +108,11 @@ def _environment() -> list[Finding]:
     except Exception as error:  # a broken library is an OSError, not an ImportError
         return [
             *found,
-            Finding(
-                f'torch does not import: {error}', 'install it: `pip install torch`'
-            ),
+            Finding(f'torch cannot be imported: {error}', 'run `pip install torch`'),
         ]
     built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'no CUDA'
     number = tuple(int(part) for part in torch.__version__.split('.')[:2])
-    newer = 'from 2.6 on checkpoints are read without running what they say'
+    newer = 'PyTorch 2.6 and later load checkpoints without running code in them'
     hint = '' if number >= (2, 6) else newer
     found.append(Finding(f'torch {torch.__version__}, built with {built}', hint=hint))
     if torch.cuda.is_available():
@@ -124,10 +122,10 @@ def _environment() -> list[Finding]:
     hint = ''
     if shutil.which('nvidia-smi'):
         hint = (
-            "this machine has NVIDIA's driver: `nvidia-smi` says whether it works, "
-            'https://pytorch.org which PyTorch is built for its CUDA'
+            'this machine has an NVIDIA driver; run `nvidia-smi` to see whether it '
+            'works, and find the PyTorch build for its CUDA on https://pytorch.org'
         )
-    return [*found, Finding('no GPU: trainings run on the CPU', hint=hint)]
+    return [*found, Finding('no GPU was found: training runs on the CPU', hint=hint)]
 
 
 def _mmsegmentation() -> list[Finding]:
@@ -145,9 +143,9 @@ def _mmsegmentation() -> list[Finding]:
         packages = ', '.join(shared) or 'mmseg, mmengine, mmcv'
         findings.append(
             Finding(
-                f'two distributions share the packages {packages}: their files '
-                'overwrite each other',
-                f'`pip uninstall {" ".join(both)}`, then install one of the two. '
+                f'two distributions install the same packages ({packages}) and '
+                "overwrite each other's files",
+                f'`pip uninstall {" ".join(both)}`, then install one of them. '
                 f'{how_to_install()}',
             )
         )
@@ -162,19 +160,20 @@ def _registration() -> Finding:
         failure = mmseg_failure()
         if failure is not None:
             return Finding(
-                f'MMSegmentation does not import: {type(failure).__name__}: {failure}',
-                f'mend that, or install it again. {how_to_install()}',
+                'MMSegmentation cannot be imported: '
+                f'{type(failure).__name__}: {failure}',
+                f'fix that error, or reinstall it. {how_to_install()}',
             )
         try:
             register()
             missing = [name for name in names if not _is_registered(name)]
         except Exception:
             return Finding(
-                f'mmseg_jml does not register:\n{traceback.format_exc()}',
-                'install mmseg_jml again; if that does not help, report this error',
+                f'mmseg_jml cannot register its modules:\n{traceback.format_exc()}',
+                'reinstall mmseg_jml; if that does not help, report this error',
             )
     if missing:
-        return Finding(f'not registered: {missing}', 'install mmseg_jml again')
+        return Finding(f'not registered: {missing}', 'reinstall mmseg_jml')
     return Finding(f'registered: {", ".join(names)}')
 
 
@@ -200,7 +199,7 @@ def _optional() -> list[Finding]:
             findings.append(Finding(f'optional: {part.name} {version}'.rstrip()))
             continue
         missing = getattr(failure, 'name', None) in (part.module, part.name)
-        reason = 'is not there' if missing else f'does not import: {failure}'
+        reason = 'is not installed' if missing else f'cannot be imported: {failure}'
         findings.append(Finding(f'optional: {part.name} {reason}', hint=part.hint))
     return findings
 
@@ -212,15 +211,15 @@ def _configs() -> list[Finding]:
         return [Finding(f'{len(leaves())} configs in {configs_dir()}')]
     except FileNotFoundError as error:
         todo = (
-            'install the wheel again: `pip install --force-reinstall --no-deps '
-            'mmseg_jml-*.whl`, with the path to it'
+            'reinstall the wheel: `pip install --force-reinstall --no-deps '
+            'PATH/mmseg_jml-*.whl`'
         )
         return [Finding(str(error), todo)]
 
 
 def _training() -> list[Finding]:
     if mmseg_failure() is not None:
-        return []  # a problem that is already reported
+        return []  # this problem is already reported
     from .smoke import smoke_training
 
     try:
@@ -229,9 +228,9 @@ def _training() -> list[Finding]:
     except Exception:
         return [
             Finding(
-                f'a training of two steps fails:\n{said.getvalue()}'
+                f'a training run of two steps fails:\n{said.getvalue()}'
                 f'{traceback.format_exc()}',
-                'mend the problems above first; if there is none, report this error',
+                'fix the problems above first; if there are none, report this error',
             )
         ]
     return [Finding(result)]

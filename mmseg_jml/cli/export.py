@@ -1,4 +1,4 @@
-"""Write one model of a semi-supervised checkpoint: what `tools/export.py` runs."""
+"""The command `export`, which saves one model of a semi-supervised checkpoint."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 Model = Literal['student', 'ema']
 TEACHER = 'teacher.'
 AVERAGE = 'teacher.module.'
-# Of the training's meta, what still holds of one model of it.
+# The keys of the checkpoint's meta that are still valid for one of its models.
 KEPT = ('dataset_meta', 'epoch', 'iter', 'seed', 'experiment_name', 'time')
 
 
 def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Export as the command line `argv` says."""
+    """Export a model with the arguments `argv`."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     path, cfg = load_config(args)
@@ -53,31 +53,31 @@ def run_export(argv: Sequence[str] | None = None, prog: str | None = None) -> in
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Write a plain checkpoint of one model of a semi-supervised '
-        'training: it fits any config of the same model.',
+        description='Save one model of a semi-supervised training run as a plain '
+        'checkpoint, which any config with the same model can load.',
     )
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='a file or an address')
-    parser.add_argument('out', type=Path, metavar='OUT', help='the new checkpoint')
+    parser.add_argument('checkpoint', help='a path or URL')
+    parser.add_argument('out', type=Path, metavar='OUT', help='the new checkpoint file')
     parser.add_argument(
         '--model',
         choices=('student', 'ema'),
         default='ema',
-        help='the student or its moving average (default: %(default)s)',
+        help='export the student or its moving average (default: %(default)s)',
     )
     return parser
 
 
 def model_state(state: Mapping[str, Tensor], model: Model) -> dict[str, Tensor]:
-    """The weights of one model, under the plain model's keys.
+    """The weights of one model, with the keys of the plain model.
 
     Raises:
-        ValueError: there is no average in the checkpoint.
+        ValueError: the checkpoint has no moving average.
     """
     if not any(key.startswith(AVERAGE) for key in state):
         raise ValueError(
-            f'`checkpoint` must be of a SemiEncoderDecoder, with keys {AVERAGE}*, and '
-            'has none'
+            '`checkpoint` must come from a SemiEncoderDecoder, with keys '
+            f'{AVERAGE}*, but it has no such keys'
         )
     if model == 'student':
         return {k: v for k, v in state.items() if not k.startswith(TEACHER)}
@@ -89,10 +89,10 @@ def model_state(state: Mapping[str, Tensor], model: Model) -> dict[str, Tensor]:
 
 
 def check_fits(cfg: Config, state: Mapping[str, Tensor], which: str) -> None:
-    """Refuse weights that are not exactly those of the config's model.
+    """Raise unless the weights are exactly those of the model in the config.
 
     Raises:
-        ValueError: the message names keys that differ.
+        ValueError: they differ; the message names the keys.
     """
     from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS

@@ -1,4 +1,4 @@
-"""How every command builds the model of a config and loads a checkpoint into it."""
+"""Build the model of a config and load a checkpoint into it, for every command."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..weights import Weights, load_exactly, read_weights
 
 
 def load_model(cfg: Config, checkpoint: str, device: str | None = None) -> nn.Module:
-    """The model of `cfg` with the weights of a file or an address, ready to predict.
+    """The model of `cfg` with the weights of a checkpoint, ready to predict.
 
-    It has the attributes `cfg` and `dataset_meta`, as that of mmseg's `init_model`.
-    Unlike there, nothing but exactly the weights of the model is accepted, and a
-    checkpoint needs no `meta`: names and colours of the classes then come from the
-    test data set of the config.
+    Like the model that mmseg's `init_model` returns, it has the attributes `cfg` and
+    `dataset_meta`. Unlike there, the checkpoint must have exactly the weights of the
+    model, and it may lack `meta`: then the names and colours of the classes come from
+    the test dataset of the config.
 
     Args:
-        cfg: the whole config; it is not changed.
-        checkpoint: a file or an address.
-        device: where the model is put, by default on the GPU, if there is one.
+        cfg: The whole config; it is not changed.
+        checkpoint: A path or URL.
+        device: The device of the model; by default the GPU, if there is one.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -50,16 +50,16 @@ def load_model(cfg: Config, checkpoint: str, device: str | None = None) -> nn.Mo
 
 
 def check_weights(cfg: Config, checkpoint: str) -> None:
-    """Refuse a checkpoint that the model of `cfg` cannot predict with.
+    """Raise unless the model of `cfg` can predict with a checkpoint.
 
     Raises:
-        FileNotFoundError, CheckpointError: As `load_model`.
+        FileNotFoundError, CheckpointError: As for `load_model`.
     """
     build_loaded(cfg, read_weights(checkpoint), checkpoint)
 
 
 def build_loaded(cfg: Config, weights: Weights, source: str) -> nn.Module:
-    """The model of `cfg`, which fetches no pretrained weights, with these weights.
+    """The model of `cfg` with these weights; pretrained weights are not downloaded.
 
     Raises:
         CheckpointError: They do not fit.
@@ -78,10 +78,10 @@ def build_loaded(cfg: Config, weights: Weights, source: str) -> nn.Module:
 def dataset_meta(
     cfg: Config, meta: Mapping[str, Any], num_classes: int | None
 ) -> dict[str, Any]:
-    """Names and colours of the classes: the checkpoint's, else the config's.
+    """Names and colours of the classes, from the checkpoint or else from the config.
 
-    Where neither tells them, the names are numbers and the colours are drawn as
-    MMSegmentation draws those of a data set without a palette.
+    If neither has them, the names are numbers and the colours are drawn at random as
+    MMSegmentation does for a dataset without a palette.
     """
     if isinstance(meta.get('dataset_meta'), Mapping):
         found = dict(meta['dataset_meta'])
@@ -107,7 +107,7 @@ def dataset_meta(
 
 
 def _of_data_set(cfg: Config) -> dict[str, Any]:
-    """Classes and palette of the test data set, whose files need not be there."""
+    """Classes and palette of the test dataset, whose files need not exist."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset')
     if dataset is None:
         return {'classes': (), 'palette': ()}

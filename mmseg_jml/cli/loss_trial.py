@@ -1,4 +1,4 @@
-"""Try the losses of a config on a few made-up pixels, before a training run."""
+"""Try the losses of a config on a few invented pixels, before a training run."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ADVICE = (
 
 
 def check_losses(cfg: Config) -> None:
-    """Refuse losses that cannot train a head of one channel.
+    """Raise if a loss cannot train a head with one output channel.
 
     Raises:
-        ValueError: there is one; the message says how to change the config.
+        ValueError: there is such a loss; the message says how to change the config.
     """
     for sentence in loss_problems(cfg):
         raise ValueError(f'{sentence}\n{OVERRIDE}')
 
 
 def loss_problems(cfg: Config) -> Iterator[str]:
-    """Say of each head of one channel which of its losses cannot train it.
+    """Find the losses that cannot train their head, among heads with one channel.
 
-    Each loss is called as the head will call it: one that raises, or whose gradient is
-    zero, cannot. Heads that call their losses in a way of their own are passed over.
+    Each loss is called as the head will call it. It cannot train the head if it raises
+    or if its gradient is zero. Heads that override how losses are called are skipped.
     """
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     for name in HEADS:
@@ -66,13 +66,14 @@ def _failing_losses(head: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for part in loss if isinstance(loss, nn.ModuleList) else [loss]:
             reason = _try(part, head.get('ignore_index', 255))
             if not reason and getattr(part, 'use_sigmoid', None) is False:
-                reason = 'its `use_sigmoid` is False'  # and its logits no probabilities
+                # Then its logits are not probabilities, but it raises no error.
+                reason = 'its `use_sigmoid` is False'
             if reason and getattr(part, 'loss_weight', 1) != 0:
                 yield type(part).__name__, reason
 
 
 def _try(loss: nn.Module, ignore_index: int) -> str:
-    """Why a loss cannot train one channel; '' if it can."""
+    """The reason why a loss cannot train one channel; '' if it can."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 1, SIZE, SIZE, generator=generator).requires_grad_()
     label = torch.randint(2, (2, SIZE, SIZE), generator=generator)

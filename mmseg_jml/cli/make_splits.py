@@ -1,7 +1,7 @@
-"""Write lists of images: what `tools/make_splits.py` runs.
+"""The command `make-splits`, which writes lists of images.
 
-They are either the labelled and unlabelled images of a semi-supervised training, or
-the training and validation images of each of several folds.
+They are either the labelled and unlabelled images for semi-supervised training, or the
+training and validation images of each fold for cross-validation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FRACTIONS = ('1/2', '1/4', '1/8', '1/16')
 
 
 def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Split a config's training pictures; the exit status."""
+    """Split the training images of a config; return the exit status."""
     args = _parse(argv, prog)
     prepare_mmseg()
     _, cfg = load_config(args, needs=())
@@ -48,44 +48,54 @@ def make_splits(argv: Sequence[str] | None = None, prog: str | None = None) -> i
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
     parser = Parser(
         prog=prog,
-        description='Choose which training pictures of a config keep their labels: '
-        'OUT_DIR/1_8/labelled.txt and unlabelled.txt, and so on, each fraction within '
-        'the larger ones. With --folds, share them out for cross-validation instead: '
-        'OUT_DIR/fold0_train.txt and fold0_val.txt, and so on.',
+        description='Choose which training images of a config keep their labels. This '
+        'writes OUT_DIR/1_8/labelled.txt, OUT_DIR/1_8/unlabelled.txt and so on; the '
+        'labelled images of a fraction are also labelled in every larger one. With '
+        '--folds, split the images for cross-validation instead, into '
+        'OUT_DIR/fold0_train.txt, OUT_DIR/fold0_val.txt and so on.',
     )
     add_config_arguments(parser)
     parser.add_argument(
-        '--fractions', nargs='+', default=FRACTIONS, metavar='1/N', help='default: all'
+        '--fractions',
+        nargs='+',
+        default=FRACTIONS,
+        metavar='1/N',
+        help='the labelled fractions (default: all)',
     )
     parser.add_argument(
         '--folds',
         type=int,
         metavar='K',
-        help='write the lists of K folds; each image is validated on in one of them',
+        help='write the lists of K folds; each image is in the validation list of one',
     )
     parser.add_argument(
         '--groups',
         metavar='RULE',
-        help='never part the images of a group; the rule is `folder`, for the '
-        'subfolder of an image, or a regular expression for the beginning of its name '
-        "such as 'patient[0-9]+'",
+        help='keep the images of a group together; RULE is `folder` for the subfolder '
+        'of an image, or a regular expression that matches the beginning of its name, '
+        "for example 'patient[0-9]+'",
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--class-balanced',
         action='store_true',
-        help="keep the classes' shares of the pixels, as far as that can be",
+        help="choose images that keep each class's share of the pixels, if possible",
     )
     parser.add_argument(
         '--out-dir',
         type=Path,
-        help='default: splits, or folds, in the data set (`data_root`)',
+        help='the folder for the lists (default: splits or folds in the `data_root` of '
+        'the dataset)',
     )
     parser.add_argument(
-        '--force', action='store_true', help='overwrite lists that differ'
+        '--force',
+        action='store_true',
+        help='overwrite existing lists with other images',
     )
     parser.add_argument(
-        '--workers', type=int, help='threads (default: one for each core, at most 8)'
+        '--workers',
+        type=int,
+        help='the number of threads (default: one for each core, at most 8)',
     )
     return parser.parse_args(argv)
 
@@ -122,7 +132,7 @@ def _fractions(
     fractions: Sequence[Fraction],
     args: argparse.Namespace,
 ) -> tuple[Lists, str]:
-    """The labelled and unlabelled images of each fraction, and the report."""
+    """The labelled and unlabelled images of each fraction, and a report."""
     from ..datasets.listing import SPLIT_LISTS
     from ..datasets.splits import grouped_order, split_sizes
 
@@ -139,8 +149,8 @@ def _fractions(
     whole = [str(fraction) for fraction, size in sizes.items() if size == len(order)]
     if whole:
         raise ValueError(
-            f'`groups` must leave one without labels, but {", ".join(whole)} needs '
-            f'all {len(ends)} of them'
+            '`--groups` must leave at least one group without labels, but the fraction '
+            f'{", ".join(whole)} needs all {len(ends)} groups'
         )
     ids = [counted.ids[index] for index in order]
     lists = {
@@ -150,20 +160,22 @@ def _fractions(
     }
     kind = 'class-balanced' if args.class_balanced else 'random'
     parts = {str(f): order[:n] for f, n in sizes.items()}
-    table = _table(counted, {'all': order, **parts}, 'labelled pictures')
+    table = _table(counted, {'all': order, **parts}, 'labelled images')
     return lists, f'Seed {args.seed}, {kind}{_rule(args, groups)}\n\n{table}'
 
 
 def _folds(
     counted: Counted, groups: Sequence[str], args: argparse.Namespace
 ) -> tuple[Lists, str]:
-    """The training and validation images of each fold, and the report."""
+    """The training and validation images of each fold, and a report."""
     from ..datasets.groups import deal
 
     if args.folds < 2:
         raise ValueError(f'`--folds` must be at least 2, got {args.folds}')
     if args.class_balanced:
-        raise ValueError('`--class-balanced` is for fractions, not for `--folds`')
+        raise ValueError(
+            '`--class-balanced` works with `--fractions`, not with `--folds`'
+        )
     parts = deal(groups, [1] * args.folds, seed=args.seed)
     lists: Lists = {}
     for fold, part in enumerate(parts):
@@ -182,7 +194,7 @@ def _folds(
 
 
 def _write(lists: dict[Path, list[str]], force: bool) -> None:
-    """Write lists, each sorted; none where one is there with other images."""
+    """Write sorted lists; write none if one of them exists with other images."""
     from ..datasets.convert import write_list
 
     for path, ids in lists.items():
@@ -190,9 +202,9 @@ def _write(lists: dict[Path, list[str]], force: bool) -> None:
             continue
         if path.read_text('utf-8').split('\n') != [*sorted(ids), '']:
             raise FileExistsError(
-                f'nothing written: {path} is there with other pictures, as made '
-                f'with another seed; choose another --out-dir, or overwrite with '
-                f'--force'
+                f'nothing was written: {path} exists with other images, perhaps from '
+                'another seed. Choose another `--out-dir`, or overwrite it with '
+                '`--force`'
             )
     for path, ids in lists.items():
         write_list(path, sorted(ids))
@@ -201,14 +213,14 @@ def _write(lists: dict[Path, list[str]], force: bool) -> None:
 def _rule(args: argparse.Namespace, groups: Sequence[str]) -> str:
     if not args.groups:
         return ''
-    return f', {len(set(groups))} groups by `{args.groups}`, each kept whole'
+    return f', {len(set(groups))} groups by `{args.groups}`, each kept together'
 
 
 def training_set(cfg: Config) -> BaseDataset:
-    """The one data set that a config trains on, its pictures listed.
+    """The only dataset that a config trains on, with its images listed.
 
     Raises:
-        ValueError: There is none, several, or it has no pictures.
+        ValueError: There is no dataset, there are several, or it has no images.
     """
     from ..datasets.check import leaf_datasets
     from ..datasets.listing import listing_trouble
@@ -218,8 +230,8 @@ def training_set(cfg: Config) -> BaseDataset:
     leaves = list(leaf_datasets(cfg.train_dataloader.dataset))
     if len(leaves) != 1:
         raise ValueError(
-            f'one data set can be split, the config trains on {len(leaves)}: give the '
-            f'config of the fully labelled training'
+            f'make-splits can split one dataset, but the config trains on '
+            f'{len(leaves)}. Use the config of the fully supervised training run'
         )
     trouble = listing_trouble(leaves[0])
     if trouble:
@@ -231,7 +243,9 @@ def _fraction(text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f'`--fractions` must be as 1/8, got {text!r}') from None
+        raise ValueError(
+            f'`--fractions` must be of the form 1/8, got {text!r}'
+        ) from None
 
 
 def _folder(fraction: Fraction) -> str:
@@ -239,7 +253,7 @@ def _folder(fraction: Fraction) -> str:
 
 
 def _table(counted: Counted, columns: dict[str, Sequence[int]], number: str) -> str:
-    """The classes' shares of the pixels of some images, and how many these are."""
+    """The number of images in each column, and the share of pixels of each class."""
     totals = [counted.pixels[list(chosen)].sum(0) for chosen in columns.values()]
     rows = []
     for index, name in enumerate(counted.classes):

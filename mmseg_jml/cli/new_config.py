@@ -24,7 +24,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def new_config(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Look at a folder, say what it holds, write a config; the exit status."""
+    """Look at a folder, describe it and write a config; return the exit status."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     words = [str(each) for each in (argv or ())]
@@ -38,37 +38,39 @@ def _parser(prog: str | None) -> Parser:
     parser = Parser(
         prog=prog,
         description='Look at a folder of images and a folder of their masks, say what '
-        'they hold, and write a config that trains on them. Masks of colours, of grey '
-        'levels or of 0 and 255 are converted to class ids in a folder of their own; '
-        'the originals are not changed.',
+        'they contain, and write a config that trains on them. Masks that hold '
+        'colours, grey levels, or 0 and 255 are converted to class ids in a new '
+        'folder; the original files are not changed.',
     )
-    parser.add_argument('images', type=Path, metavar='IMAGES', help='a folder')
+    parser.add_argument(
+        'images', type=Path, metavar='IMAGES', help='the folder of the images'
+    )
     parser.add_argument(
         'masks',
         type=Path,
         metavar='MASKS',
-        help='a folder; it may have a subfolder for each annotator',
+        help='the folder of the masks; it may have a subfolder for each annotator',
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('my_config.py'),
-        help='the config (default: %(default)s); lists and converted masks go to a '
-        'folder beside it, my_config_data',
+        help='the config to write (default: %(default)s); lists and converted masks '
+        'are written to a folder next to it, such as my_config_data',
     )
     parser.add_argument(
         '--classes',
         nargs='+',
         metavar='NAME',
-        help='the names of the classes in the order of their ids, or a file that has '
-        'one class in each line, with its colour where masks are coloured: name,r,g,b',
+        help='the names of the classes in the order of their ids, or a file with one '
+        'class on each line; for coloured masks each line is name,r,g,b',
     )
     parser.add_argument(
         '--ignore',
         nargs='+',
         default=[],
         metavar='NAME',
-        help='classes whose pixels are left out of training and figures',
+        help='classes whose pixels are ignored in training and evaluation',
     )
     parser.add_argument(
         '--lists', type=Path, help='the folder of train.txt, val.txt and test.txt'
@@ -76,41 +78,49 @@ def _parser(prog: str | None) -> Parser:
     parser.add_argument(
         '--groups',
         metavar='RULE',
-        help='for a random split: never part the images of a group. The rule is '
-        '`folder`, for the subfolder of an image, or a regular expression for the '
-        "beginning of its name such as 'patient[0-9]+'",
+        help='keep the images of a group together in a random split. RULE is `folder` '
+        'for the subfolder of an image, or a regular expression that matches the '
+        "beginning of its name, for example 'patient[0-9]+'",
     )
-    parser.add_argument('--seed', type=int, default=0, help='of a random split')
     parser.add_argument(
-        '--rater', metavar='NAME', help='use the masks of this annotator alone'
+        '--seed', type=int, default=0, help='the seed of a random split'
+    )
+    parser.add_argument(
+        '--rater', metavar='NAME', help='use only the masks of this annotator'
     )
     parser.add_argument(
         '--threshold',
         type=int,
         metavar='N',
-        help='for black and white masks that are not exactly so, as JPEG files: values '
-        'of at least N, for example 128, are white',
+        help='for masks that are only approximately black and white, such as JPEG '
+        'files: treat values of at least N, for example 128, as white',
     )
     parser.add_argument(
-        '--image-suffix', help='the end of the names of the images, as _sat.jpg'
+        '--image-suffix', help='how the names of the images end, for example _sat.jpg'
     )
     parser.add_argument(
-        '--mask-suffix', help='the end of the names of the masks, as _mask.png'
+        '--mask-suffix', help='how the names of the masks end, for example _mask.png'
     )
     parser.add_argument(
         '--one-channel',
         action='store_true',
-        help='for two classes: one output channel with a sigmoid, in place of two '
+        help='for two classes: use one output channel with a sigmoid instead of two '
         'with a softmax',
     )
     parser.add_argument(
         '--pretrained',
         action='store_true',
-        help='start with weights learnt on ImageNet, which are downloaded once',
+        help='start with weights trained on ImageNet, which are downloaded once',
     )
-    parser.add_argument('--iterations', type=int, help='default: by number of images')
     parser.add_argument(
-        '--force', action='store_true', help='replace the config and what it wrote'
+        '--iterations',
+        type=int,
+        help='the length of the training run (default: chosen by the number of images)',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='replace an existing config and its lists and masks',
     )
     parser.add_argument('--workers', type=int, help='how many threads read the files')
     return parser
@@ -132,7 +142,7 @@ def _run(args: argparse.Namespace, command: str) -> None:
     _say_masks(meaning, values)
     if args.one_channel and len(meaning.classes) != 2:
         raise ValueError(
-            f'`--one-channel` is for two classes, there are {len(meaning.classes)}'
+            f'`--one-channel` is for two classes, but there are {len(meaning.classes)}'
         )
     split = choose_split(
         names, args.images, lists=args.lists, groups=args.groups, seed=args.seed
@@ -160,28 +170,28 @@ def _run(args: argparse.Namespace, command: str) -> None:
 
 
 def _refuse(args: argparse.Namespace, data: Path) -> None:
-    """What can be refused before any file is read."""
+    """Raise for errors that can be found before any file is read."""
     if args.iterations is not None and args.iterations < 2:
         raise ValueError(f'`--iterations` must be at least 2, got {args.iterations}')
     if args.out.suffix != '.py':
         raise ValueError(f'`--out` must be a Python file, *.py, got {args.out}')
     if args.out.exists() and not args.force:
         raise FileExistsError(
-            f'{args.out} is there already: choose another --out, or replace it with '
-            f'--force'
+            f'{args.out} already exists: choose another `--out`, or replace it with '
+            '`--force`'
         )
     for folder in (args.images, args.masks):
         if not folder.is_dir():
             raise NotADirectoryError(f'there is no folder {folder}')
         if data.resolve().is_relative_to(folder.resolve()):
             raise ValueError(
-                f'`--out` must not lie in {folder}: {data} would be among the '
-                f'images; choose another folder'
+                f'`--out` must not be in {folder}, because {data} would then be among '
+                'the images; choose another folder'
             )
 
 
 def _raters(args: argparse.Namespace) -> list[Rater]:
-    """The pairs of each annotator; says what was found."""
+    """The pairs of each annotator. This prints what was found."""
     from ..datasets.folder import find_pairs, find_raters
 
     suffixes = {'image_suffix': args.image_suffix, 'mask_suffix': args.mask_suffix}
@@ -201,7 +211,7 @@ def _raters(args: argparse.Namespace) -> list[Rater]:
         print(
             f'{len(names)} annotators have masks: {", ".join(names)}. Training uses '
             f'the masks of all; validation and test use those of {names[0]}. '
-            f'--rater NAME uses those of one alone.'
+            'Add `--rater NAME` to use only the masks of one.'
         )
     raters = []
     for name in names:
@@ -224,7 +234,7 @@ def _say_pairs(found: Pairs, args: argparse.Namespace, rater: str = '') -> None:
 def _look(
     raters: Sequence[Rater], args: argparse.Namespace
 ) -> tuple[list[tuple[int, int]], list[Values]]:
-    """The sizes of the images, and what the masks hold.
+    """The sizes of the images, and the values in the masks.
 
     Raises:
         ValueError: Files that cannot be read, or masks of another size.
@@ -258,12 +268,12 @@ def _look(
             else each
             for pair, each in zip(pairs, found, strict=True)
         ]
-        print('Some masks hold colours and some numbers: all are read as colours.')
+        print('Some masks contain colours and some numbers: all are read as colours.')
     wrong = [each for each in found if isinstance(each, str)]
     if wrong:
         shown = ''.join(f'\n    {each}' for each in wrong[:SHOWN])
         raise ValueError(
-            f'{len(wrong)} of {len(pairs)} pairs cannot be used; mend or remove '
+            f'{len(wrong)} of {len(pairs)} pairs cannot be used; fix or remove '
             f'them:{shown}'
         )
     values = [each for each in found if not isinstance(each, str)]
@@ -271,7 +281,7 @@ def _look(
 
 
 def _say_masks(meaning: Meaning, values: Sequence[Values]) -> None:
-    print(f'The masks hold {meaning.kind}. {len(meaning.classes)} classes:')
+    print(f'The masks contain {meaning.kind}. {len(meaning.classes)} classes:')
     total = sum(sum(each.pixels.values()) for each in values)
     for index, name in enumerate(meaning.classes):
         if not meaning.pixels[index]:
@@ -281,7 +291,7 @@ def _say_masks(meaning: Meaning, values: Sequence[Values]) -> None:
         print(f'    {index} {name}: {share:.2f} % of the pixels, colour {colour}')
     absent = meaning.pixels.count(0)
     if absent:
-        print(f'{absent} of the classes occur nowhere.')
+        print(f'{absent} of the classes do not occur in any mask.')
     rest = total - sum(meaning.pixels)
     if rest:
         print(f'{100 * rest / total:.2f} % of the pixels are ignored.')
@@ -289,18 +299,18 @@ def _say_masks(meaning: Meaning, values: Sequence[Values]) -> None:
     odd = sum(each == {0, 255} for each in sets)
     if not meaning.coloured and meaning.ids is None and odd:
         print(
-            f'Look at {odd} masks that hold only 0 and 255: 255 is ignored. If they '
-            f'are black and white, write 1 for white.'
+            f'{odd} masks contain only 0 and 255, and 255 is ignored. If these masks '
+            'are black and white, replace 255 with 1 in them.'
         )
     if meaning.from_one:
-        print('Ids count from 1, so that 0 is ignored (reduce_zero_label=True).')
+        print('The class ids start at 1, so 0 is ignored (reduce_zero_label=True).')
 
 
 def _say_split(split: Split) -> None:
     numbers = ', '.join(f'{len(names)} {part}' for part, names in split.parts.items())
     print(f'Split: {numbers}; {split.how}.')
     if 'test' not in split.parts:
-        print('There are no test images: the figures of test are those of val.')
+        print('There are no test images, so `test` uses the validation images.')
 
 
 def _table(meaning: Meaning) -> str:
@@ -310,12 +320,13 @@ def _table(meaning: Meaning) -> str:
 
 def _say_config(own: Own, out: Path, data: Path) -> None:
     steps = own.iterations or iterations(own.number)
-    start = 'weights learnt on ImageNet' if own.pretrained else 'random weights'
+    start = 'weights trained on ImageNet' if own.pretrained else 'random weights'
     height, width = crop_size(own.sizes)
     print(
-        f'The model is DeepLabV3+ over MobileNetV2 with {start}; it trains {steps} '
-        f'iterations of {batch_size(own.number)} crops of {height}x{width}.\n'
-        f'Wrote {out}; its lists are in {data}. What comes next:\n'
+        f'The model is DeepLabV3+ with a MobileNetV2 backbone and {start}. It trains '
+        f'for {steps} iterations, each with {batch_size(own.number)} crops of '
+        f'{height}x{width}.\n'
+        f'Wrote {out}; its lists are in {data}. Next, run:\n'
         f'    python -m mmseg_jml check-dataset {out}\n'
         f'    python -m mmseg_jml train {out} --loss jml'
     )

@@ -1,4 +1,4 @@
-"""What MMSegmentation says at every start and what concerns nobody who starts it."""
+"""Hide messages that MMSegmentation prints at every start and that help nobody."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WARNINGS = (
 
 @contextlib.contextmanager
 def without_noise() -> Iterator[None]:
-    """Hide the lines and warnings above; everything else is said, at the end.
+    """Hide the lines and warnings above; print everything else at the end.
 
     >>> with without_noise():
     ...     print('Could not import OneDL')

@@ -1,4 +1,4 @@
-"""What need not be installed, and what it is for."""
+"""Optional libraries, and what each of them is for."""
 
 import contextlib
 import io
@@ -22,23 +22,23 @@ OPTIONAL = (
     Part(
         'torchvision',
         'torchvision',
-        'MMPretrain and timm import it: `pip install torchvision`, the one made for '
+        'MMPretrain and timm need it: `pip install torchvision`, in the version for '
         'your PyTorch',
     ),
     Part(
         'mmpretrain',
         'mmpretrain.models',
         'for its backbones (ConvNeXt): `pip install onedl-mmpretrain torchvision`, or '
-        "`mmpretrain` beside OpenMMLab's own MMSegmentation",
+        "`mmpretrain` with OpenMMLab's own MMSegmentation",
     ),
     Part('timm', 'timm', 'for its backbones: `pip install timm torchvision`'),
     Part('scipy', 'scipy', "to convert SBD's masks: `pip install scipy`"),
     Part('rasterio', 'rasterio', 'to write GeoTIFFs: `pip install rasterio`'),
-    Part('submitit', 'submitit', 'to send trainings to Slurm: `pip install submitit`'),
+    Part('submitit', 'submitit', 'to run trainings on Slurm: `pip install submitit`'),
     Part(
         "mmcv's compiled operators",
         'mmcv._ext',
-        'for models that use them (deformable convolutions, PointRend), beside '
+        'for models that use them (deformable convolutions, PointRend), with '
         f"OpenMMLab's own MMSegmentation: {BUILD_MMCV}",
     ),
 )
@@ -46,7 +46,7 @@ OPTIONAL = (
 
 @contextlib.contextmanager
 def quietly() -> Iterator[io.StringIO]:
-    """Catch what libraries print: greetings, logs, warnings of what they lack."""
+    """Capture what libraries print: greetings, logs and warnings."""
     said = io.StringIO()
     with (
         contextlib.redirect_stdout(said),
@@ -58,7 +58,7 @@ def quietly() -> Iterator[io.StringIO]:
 
 
 def import_failure(module: str) -> Exception | None:
-    """What importing a module raised, None where it works.
+    """The error that importing a module raises, or None if it works.
 
     >>> import_failure('zipfile')
     >>> import_failure('no_such_module')

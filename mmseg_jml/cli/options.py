@@ -1,4 +1,4 @@
-"""What the flags of `train` and `test` change in a config."""
+"""Apply the flags of `train` and `test` to a config."""
 
 import argparse
 import sys
@@ -10,12 +10,12 @@ from ..checkpoints import latest_checkpoint
 
 
 def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Write `--amp` and `--resume` into `cfg`, and how checkpoints are written.
+    """Apply `--amp` and `--resume` to `cfg`, and let it write checkpoints safely.
 
     Raises:
-        ValueError: mixed precision without a device that has it, or with an optimizer
-            wrapper of another kind.
-        FileNotFoundError: the checkpoint to resume from is not there.
+        ValueError: no device supports mixed precision, or the optimizer wrapper is of
+            another type.
+        FileNotFoundError: the checkpoint to resume from does not exist.
     """
     if args.amp:
         _use_amp(cfg)
@@ -30,10 +30,10 @@ def apply_train_options(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Write the checkpoint and the flags of `test` into `cfg`.
+    """Apply the checkpoint and the flags of `test` to `cfg`.
 
     Raises:
-        ValueError: the config lacks what a flag needs.
+        ValueError: the config lacks something that a flag needs.
     """
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
@@ -49,28 +49,32 @@ def apply_test_options(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def require_file(path: str, name: str) -> None:
-    """Refuse a checkpoint that is not there.
+    """Raise if a checkpoint does not exist.
 
     Raises:
-        FileNotFoundError: it is neither a file nor an address.
+        FileNotFoundError: it is neither a file nor a URL.
     """
-    # mmengine also reads addresses such as https:// and torchvision://
+    # mmengine also reads URLs such as https:// and torchvision://
     if '://' not in path and not Path(path).is_file():
-        raise FileNotFoundError(f'{name}: no file {path!r}')
+        raise FileNotFoundError(f'{name}: there is no file {path!r}')
 
 
 def _resume_latest(cfg: Config) -> None:
-    """MMEngine would take `load_from` for it, and a half-written note for a path."""
+    """Resume from our own search: MMEngine would use `load_from` or a damaged note."""
     latest = latest_checkpoint(cfg.work_dir)
     cfg.resume = latest is not None
     if latest is None:
-        print(f'nothing to resume in {cfg.work_dir}: from the start', file=sys.stderr)
+        print(
+            f'There is no checkpoint to resume from in {cfg.work_dir}; training starts '
+            'from the beginning.',
+            file=sys.stderr,
+        )
     else:
         cfg.load_from = str(latest)
 
 
 def _write_whole_checkpoints(cfg: Config) -> None:
-    """Let the CheckpointHook write by WholeBackend, unless it has a backend."""
+    """Let the CheckpointHook use WholeBackend, unless it has a backend already."""
     hooks = cfg.get('default_hooks') or {}
     hook = hooks.get('checkpoint', {'type': 'CheckpointHook'})  # MMEngine's default
     if hook is None or '://' in str(hook.get('out_dir')):
@@ -86,7 +90,7 @@ def _use_amp(cfg: Config) -> None:
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            f'`--amp` replaces an `optim_wrapper` of type OptimWrapper, got {kind!r}'
+            f'`--amp` needs an `optim_wrapper` of type OptimWrapper, got {kind!r}'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -98,7 +102,7 @@ def _require_amp_device() -> None:
     if not (is_cuda_available() or is_npu_available() or is_mlu_available()):
         raise ValueError(
             'mixed precision (`--amp`, AmpOptimWrapper) needs a CUDA, NPU or MLU '
-            'device and none is visible: train without it'
+            'device, but none was found: train without it'
         )
 
 
@@ -106,7 +110,7 @@ def _paint(cfg: Config, args: argparse.Namespace) -> None:
     hooks = cfg.get('default_hooks') or {}
     hook = dict(hooks.get('visualization') or {})
     if hook.get('type') in (None, 'SegVisualizationHook'):
-        hook['type'] = 'PaintingHook'  # which reads images as the pipeline does
+        hook['type'] = 'PaintingHook'  # it reads images as the pipeline does
     cfg.default_hooks = {
         **hooks,
         'visualization': {
@@ -137,7 +141,7 @@ def _use_tta(cfg: Config) -> None:
 
 
 def metrics_of(cfg: Config, split: str) -> list[dict]:
-    """The metrics of a split, also where an evaluator of another type holds them."""
+    """The metrics of a split, also if they are inside an evaluator of another type."""
     found = cfg.get(f'{split}_evaluator') or []
     if isinstance(found, dict):
         found = found.get('metrics', found)
@@ -153,7 +157,7 @@ def _write_confusion_matrix(cfg: Config) -> None:
 
 
 def _measure(cfg: Config, kind: str, options: dict) -> None:
-    """Give the test's first metric of this kind the options, or add one."""
+    """Set options of the first test metric of this type, or add such a metric."""
     metrics = [dict(metric) for metric in metrics_of(cfg, 'test')]
     found = [each for each in metrics if each.get('type') == kind]
     if not found:

@@ -1,4 +1,4 @@
-"""What a written report was made from, and where it does not overwrite another."""
+"""Record what a report was made from, so that it does not overwrite another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NOTE = 'made_by.json'
 REPORT = 'report.md'
-NAMES = ('config_file', 'checkpoint_file', 'cfg_options')  # told, but not compared
+NAMES = ('config_file', 'checkpoint_file', 'cfg_options')  # recorded, but not compared
 
 
 def origin_of(
@@ -27,10 +27,10 @@ def origin_of(
     options: Mapping[str, Any],
     cfg_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What figures of a checkpoint on a split depend on.
+    """Everything that the results of a checkpoint on a split depend on.
 
-    `config` is the hash of the model and of what reads and measures the split, with
-    `--cfg-options`; `checkpoint` is that of the file, or its address.
+    `config` is a hash of the model, the dataloader and the evaluator of the split, with
+    `--cfg-options`; `checkpoint` is a hash of the file, or its URL.
     """
     parts = {
         key: cfg.get(key)
@@ -51,7 +51,7 @@ def origin_of(
 
 
 def default_folder(kind: str, config: Path, checkpoint: str, split: str) -> Path:
-    """A folder for each config, checkpoint and split.
+    """The default folder, which differs for each config, checkpoint and split.
 
     >>> default_folder('teacher', Path('a.py'), 'work_dirs/run/iter_9.pth', 'val')
     PosixPath('work_dirs/a/teacher/run-iter_9-val')
@@ -62,13 +62,13 @@ def default_folder(kind: str, config: Path, checkpoint: str, split: str) -> Path
 
 
 def require_same_origin(folder: Path, origin: Mapping[str, Any]) -> None:
-    """Refuse a folder that holds what was made from something else.
+    """Raise if a folder holds a report that was made from something else.
 
     Raises:
         ValueError: The message says what differs.
     """
     note = folder / NOTE
-    remedy = 'choose another folder by `--out`, or delete this one'
+    remedy = 'choose another folder with `--out`, or delete this one'
     if note.is_file():
         try:
             before = dict(json.loads(note.read_text(encoding='utf-8')))
@@ -81,7 +81,7 @@ def require_same_origin(folder: Path, origin: Mapping[str, Any]) -> None:
         ]
         if changed:
             raise ValueError(
-                f'{folder} holds what was made with another {" and ".join(changed)} '
+                f'{folder} holds a report with another {" and ".join(changed)} '
                 f'(checkpoint {before.get("checkpoint_file")}): {remedy}'
             )
     elif (folder / REPORT).exists():
@@ -91,13 +91,13 @@ def require_same_origin(folder: Path, origin: Mapping[str, Any]) -> None:
 
 
 def write_origin(folder: Path, origin: Mapping[str, Any]) -> None:
-    """Note what the files of a folder were made from."""
+    """Record what the files of a folder were made from."""
     text = json.dumps(origin, indent=2, default=str)
     write_whole(folder / NOTE, f'{text}\n'.encode())
 
 
 def sentence_of(origin: Mapping[str, Any]) -> str:
-    """The same for a reader of the report."""
+    """A sentence about the origin, for readers of the report."""
     changes = ' '.join(f'{k}={v}' for k, v in origin['cfg_options'].items())
     changed = f' with `--cfg-options {changes}`' if changes else ''
     digest = origin['checkpoint']

@@ -1,4 +1,4 @@
-"""What `new-config` writes beside a config: id masks and the lists of the splits."""
+"""The files that `new-config` writes next to a config: id masks and lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Rater(NamedTuple):
-    """One annotator: a name, '' where there is one alone, and the pairs."""
+    """One annotator: the name, which is '' if there is only one, and the pairs."""
 
     name: str
     pairs: list[Pair]
@@ -27,10 +27,10 @@ class Rater(NamedTuple):
 def id_masks(
     raters: Sequence[Rater], meaning: Meaning, data: Path, args: argparse.Namespace
 ) -> tuple[list[str], str]:
-    """The folder of each annotator's id masks, and their suffix; converts masks.
+    """Convert masks if necessary; return each annotator's folder, and the suffix.
 
     Raises:
-        ValueError: Masks that cannot be converted.
+        ValueError: Some masks cannot be converted.
     """
     suffixes = {
         str(pair.mask).removeprefix(f'{folder}/').removeprefix(pair.name)
@@ -83,7 +83,7 @@ def _convert(
 
 
 def _state(path: Path) -> list:
-    """What differs when another file takes the place of this one."""
+    """A value that changes when the file is replaced by another one."""
     found = path.stat()
     return [str(path.resolve()), found.st_size, found.st_mtime_ns]
 
@@ -91,7 +91,7 @@ def _state(path: Path) -> list:
 def sources(
     raters: Sequence[Rater], split: Split, folders: Sequence[str], data: Path
 ) -> dict[str, list[Source]]:
-    """Writes the lists, one for each suffix of images, and names them."""
+    """Write lists, one for each suffix of images; return the sources of each split."""
     from ..datasets.convert import write_list
 
     found_in: dict[str, list[Source]] = {part: [] for part in split.parts}
@@ -111,11 +111,13 @@ def sources(
                 found_in[part].append(Source(path.name, folders[place], suffix))
     empty = [part for part, found in found_in.items() if not found]
     if empty:
-        raise ValueError(f'{raters[0].name} has no masks of {", ".join(empty)}')
+        raise ValueError(
+            f'{raters[0].name} has no masks for the split {", ".join(empty)}'
+        )
     found_in.setdefault('test', found_in['val'])
     return found_in
 
 
 def absolute(path: Path) -> str:
-    """The path as a config names it: commands then run in any folder."""
+    """The absolute path, so that the config can be used in any folder."""
     return str(path.resolve())

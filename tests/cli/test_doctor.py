@@ -49,7 +49,7 @@ def test_doctor_is_content_here(capsys):
     assert f'mmseg_jml {__version__}' in said
     assert 'JaccardMetricLoss' in said
     assert 'training: 2 steps, validation, checkpoint' in said
-    assert said.endswith('everything is in place\n')
+    assert said.endswith('everything works\n')
 
 
 def test_no_mmsegmentation_is_a_problem(installed, capsys):
@@ -83,8 +83,8 @@ def test_two_distributions_are_a_problem(installed, capsys, pair, packages):
     installed(first, '1.4.2', brings)
     installed(second, '1.2.2', brings_too)
     said = report(capsys, 1)
-    assert f'PROBLEM two distributions share the packages {packages}:' in said
-    assert f'`pip uninstall {first} {second}`, then install one of the two.' in said
+    assert f'PROBLEM two distributions install the same packages ({packages})' in said
+    assert f'`pip uninstall {first} {second}`, then install one of them.' in said
     assert said.endswith('1 problem(s)\n')
 
 
@@ -99,7 +99,7 @@ def test_two_distributions_are_found_in_the_metadata_on_disk(
     monkeypatch.syspath_prepend(tmp_path)
     said = report(capsys, 1)
     assert 'mmsegmentation 9.9' in said
-    assert 'PROBLEM two distributions share the packages mmseg' in said
+    assert 'PROBLEM two distributions install the same packages (mmseg' in said
 
 
 def test_an_error_of_registration_is_shown(monkeypatch, no_training, capsys):
@@ -117,7 +117,7 @@ def test_a_training_that_fails_is_a_problem_and_shows_what_it_said(monkeypatch, 
 
     monkeypatch.setattr(smoke, 'smoke_training', fail)
     said = report(capsys, 1)
-    assert 'PROBLEM a training of two steps fails:\nloading the data\n' in said
+    assert 'PROBLEM a training run of two steps fails:\nloading the data\n' in said
     assert f'RuntimeError: an operator is missing\n{HINT}' in said
 
 
@@ -132,9 +132,9 @@ def test_what_is_optional_is_no_problem_but_says_how_to_get_it(
     monkeypatch.setattr(doctor_module, 'OPTIONAL', parts)
     said = report(capsys, 0)
     hint = '\n    if you need it: pip install '
-    assert f'optional: missing_part is not there{hint}missing_part' in said
-    assert f'optional: broken_part does not import: no libjpeg{hint}broken' in said
-    assert "half_part does not import: No module named 'nothing_like_it'" in said
+    assert f'optional: missing_part is not installed{hint}missing_part' in said
+    assert f'optional: broken_part cannot be imported: no libjpeg{hint}broken' in said
+    assert "half_part cannot be imported: No module named 'nothing_like_it'" in said
     assert 'optional: zipfile\n' in said
 
 
@@ -144,7 +144,7 @@ def test_a_missing_tree_of_configs_is_a_problem(monkeypatch, no_training, capsys
 
     monkeypatch.setattr('mmseg_jml.shipped.configs_dir', fail)
     said = report(capsys, 1)
-    assert f'PROBLEM no configs were installed{HINT}install the wheel again' in said
+    assert f'PROBLEM no configs were installed{HINT}reinstall the wheel' in said
 
 
 @pytest.mark.parametrize('count', [1, 2])
@@ -160,7 +160,10 @@ def test_a_driver_without_a_gpu_gets_a_hint(monkeypatch, no_training, capsys):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
     said = report(capsys, 0)
-    assert 'no GPU: trainings run on the CPU\n    if you need it: this machine' in said
+    assert (
+        'no GPU was found: training runs on the CPU\n    if you need it: this machine'
+        in said
+    )
 
 
 @pytest.mark.parametrize(('version', 'safe'), [('2.5.1+cpu', False), ('2.10.0', True)])
@@ -168,7 +171,7 @@ def test_an_old_pytorch_gets_a_hint(monkeypatch, no_training, capsys, version, s
     monkeypatch.setattr('torch.__version__', version)
     said = report(capsys, 0)
     assert f'torch {version}, built with' in said
-    assert ('if you need it: from 2.6 on checkpoints are read' in said) is not safe
+    assert ('if you need it: PyTorch 2.6 and later load' in said) is not safe
 
 
 def test_the_tested_versions_are_written_without_a_report(tmp_path, capsys):

@@ -405,14 +405,14 @@ def test_masks_of_one_id_and_ignored_pixels_are_refused(tmp_path):
 def test_a_config_is_not_replaced_unless_forced(tmp_path):
     fill(tmp_path, FOUR, [mask(0, 1)])
     (tmp_path / 'my.py').write_text('mine')
-    with pytest.raises(SystemExit, match='is there already'):
+    with pytest.raises(SystemExit, match='already exists'):
         run(tmp_path)
     assert (tmp_path / 'my.py').read_text() == 'mine'
 
 
 def test_nothing_is_written_among_the_images(tmp_path):
     fill(tmp_path, FOUR, [mask(0, 1)])
-    with pytest.raises(SystemExit, match='must not lie in'):
+    with pytest.raises(SystemExit, match='must not be in'):
         run(tmp_path, '--out', tmp_path / 'images' / 'my.py')
 
 

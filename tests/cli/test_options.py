@@ -51,7 +51,10 @@ def test_nothing_to_resume_is_said_and_starts_from_what_the_config_loads(
 ):
     cfg = applied('auto', work_dir=str(tmp_path), load_from='pretrained.pth')
     assert (cfg.resume, cfg.load_from) == (False, 'pretrained.pth')
-    assert f'nothing to resume in {tmp_path}' in capsys.readouterr().err
+    assert (
+        f'There is no checkpoint to resume from in {tmp_path}'
+        in capsys.readouterr().err
+    )
 
 
 def test_what_is_resumed_comes_before_what_the_config_loads(tmp_path):

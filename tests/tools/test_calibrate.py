@@ -129,10 +129,10 @@ def test_a_temperature_changes_no_prediction_but_at_another_threshold(fitted):
     text = (fitted / 'out' / 'report.md').read_text()
     if 'binary' in fitted.name:
         assert changed > 0  # the threshold is 0.4
-        assert 'no pixel crosses a threshold of 0.5' in text
+        assert 'cannot change a prediction at a threshold of 0.5' in text
     else:
         assert changed == 0
-        assert 'A temperature cannot change the argmax' in text
+        assert 'A temperature cannot change the predicted class' in text
 
 
 def test_changed_predictions_are_counted(fitted):
@@ -226,11 +226,11 @@ def test_the_package_is_imported_beside_the_configs_own_imports(case):
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
-        (['--split', 'test'], 'would then no longer be held out: fit it to val'),
+        (['--split', 'test'], 'would then no longer be held out. Use `--split val`'),
         (['--cfg-options', 'model.type=CascadeEncoderDecoder'], 'got .*Cascade'),
         (
             ['--cfg-options', 'model.type=CalibratedEncoderDecoder'],
-            'already calibrated: give the one it is based on',
+            'already calibrated: use the config that it is based on',
         ),
         (['--max-pixels', '5'], 'at least the 6 pictures, got 5'),
         (['--cfg-options', 'val_dataloader=None'], 'no `val_dataloader`'),
@@ -245,7 +245,7 @@ def test_what_would_be_wrong_is_refused_with_a_sentence(case, flags, words):
 def test_the_test_split_can_be_forced_and_the_report_says_so(case):
     assert calibrate(case, '--split', 'test', '--force', '--out', 'out') == 0
     text = (case / 'out' / 'report.md').read_text()
-    assert 'fitted on the test split, by force' in text
+    assert 'the scaling is fitted on the test split' in text
 
 
 def test_nothing_is_written_when_there_is_no_temperature(case):
@@ -315,14 +315,14 @@ def test_a_test_in_the_folder_of_a_training_leaves_its_config(case):
 
 def test_val_pictures_that_are_test_pictures_are_counted(case):
     cfg = Config.fromfile(TINY)
-    assert overlap_remark(cfg, 'val').startswith('warning: 4 of the 4 val pictures are')
+    assert overlap_remark(cfg, 'val').startswith('warning: 4 of the 4 val images are')
     cfg = Config.fromfile(case / 'config.py')
     assert overlap_remark(cfg, 'val') == (
-        'None of the 6 val pictures is a test picture.'
+        'None of the 6 val images is also a test image.'
     )
     cfg.test_dataloader.dataset = {'type': 'BaseSegDataset', 'data_root': 'nowhere'}
     assert overlap_remark(cfg, 'val').startswith(
-        'warning: whether val and test share pictures is not known: '
+        'warning: could not check whether val and test share images: '
     )
 
 

@@ -270,7 +270,7 @@ def test_sheets_show_pictures_of_each_split(data):
     [
         (['nothing.py'], "no config 'nothing.py'"),
         (['config.py', '--workers', '0'], '`workers` must be at least 1'),
-        (['empty.py'], 'none of train, val, test_dataloader'),
+        (['empty.py'], 'none of `train_dataloader`, `val_dataloader`, `test_'),
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(data, arguments, sentence):

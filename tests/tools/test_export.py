@@ -117,7 +117,12 @@ def refused(words, *args):
 def test_a_checkpoint_without_an_average_is_told(folder, tmp_path):
     plain = tmp_path / 'plain.pth'
     torch.save({'state_dict': build(plain_config()).state_dict()}, plain)
-    refused('of a SemiEncoderDecoder, .* has none', PLAIN, plain, tmp_path / 'out.pth')
+    refused(
+        'from a SemiEncoderDecoder, .* has no such keys',
+        PLAIN,
+        plain,
+        tmp_path / 'out.pth',
+    )
     assert not (tmp_path / 'out.pth').exists()
 
 
@@ -128,4 +133,4 @@ def test_a_config_of_another_model_names_the_keys(folder, tmp_path):
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):
-    refused("no file 'no.pth'", PLAIN, 'no.pth', tmp_path / 'out.pth')
+    refused("there is no file 'no.pth'", PLAIN, 'no.pth', tmp_path / 'out.pth')

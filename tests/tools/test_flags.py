@@ -100,7 +100,7 @@ def cpu_only(monkeypatch, tmp_path):
         ([TINY, '--amp', *OPTION, 'optim_wrapper.type=Mine'], "got 'Mine'"),
         ([TINY, *OPTION, 'optim_wrapper.type=AmpOptimWrapper'], 'needs a CUDA, NPU'),
         ([TINY, '--loss', 'jnl'], "no loss 'jnl'"),
-        ([TINY, '--resume', 'no.pth'], "`--resume`: no file 'no.pth'"),
+        ([TINY, '--resume', 'no.pth'], "`--resume`: there is no file 'no.pth'"),
         ([TINY, '--launcher', 'pytorch'], 'processes that torchrun started'),
         ([TINY, '--launcher', 'slurm'], 'env_cfg.dist_cfg.backend=gloo'),
         (
@@ -144,7 +144,7 @@ def test_test_answers_bad_input_with_a_sentence(cpu_only, tmp_path, flags, sente
 
 
 def test_test_needs_its_checkpoint(cpu_only):
-    with pytest.raises(SystemExit, match=r'`checkpoint`: no file'):
+    with pytest.raises(SystemExit, match=r'`checkpoint`: there is no file'):
         run_test([str(TINY), 'no.pth'])
 
 

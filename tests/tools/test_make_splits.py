@@ -95,7 +95,9 @@ def test_the_same_seed_writes_the_same_lists(config, folder):
 def test_lists_of_another_seed_are_kept_unless_forced(config, folder):
     run(config)
     before = lists(folder, '1_8')
-    with pytest.raises(SystemExit, match=r'nothing written: .* is there with other'):
+    with pytest.raises(
+        SystemExit, match=r'nothing was written: .* exists with other images'
+    ):
         run(config, '--seed', 1)
     assert lists(folder, '1_8') == before
     run(config, '--seed', 1, '--force')
@@ -111,7 +113,7 @@ def test_lists_are_written_elsewhere(config, folder, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--fractions', '1/x'], "`--fractions` must be as 1/8, got '1/x'"),
+        (['--fractions', '1/x'], "`--fractions` must be of the form 1/8, got '1/x'"),
         (['--fractions', '1'], 'between 0 and 1'),
         (['--cfg-options', 'train_dataloader.dataset.img_suffix=.tif'], 'no images'),
         (['--cfg-options', 'train_dataloader=None'], 'no `train_dataloader`'),
@@ -167,7 +169,9 @@ def test_no_fold_parts_a_group(config, folder):
     assert sorted(map(len, held)) == [1, 1, 2]
     assert set.union(*held) == {'00', '01', '02', '03'}
     text = (folder / 'folds' / 'folds.md').read_text()
-    assert text.startswith('Seed 0, 3 folds, 4 groups by `[0-9]{2}`, each kept whole')
+    assert text.startswith(
+        'Seed 0, 3 folds, 4 groups by `[0-9]{2}`, each kept together'
+    )
 
 
 def test_folds_are_those_of_their_seed(config, folder):
@@ -175,7 +179,7 @@ def test_folds_are_those_of_their_seed(config, folder):
     before = folds(folder, 2, 'val')
     run(config, '--folds', 2)
     assert folds(folder, 2, 'val') == before
-    with pytest.raises(SystemExit, match='nothing written'):
+    with pytest.raises(SystemExit, match='nothing was written'):
         run(config, '--folds', 2, '--seed', 1)
     assert folds(folder, 2, 'val') == before
 
@@ -196,7 +200,7 @@ def test_a_fraction_labels_whole_groups(config, folder):
         (['--folds', 2, '--groups', 'x'], "'x' does not match 000, 001"),
         (['--folds', 2, '--groups', '('], "a regular expression, got '\\('"),
         (['--folds', 2, '--class-balanced'], 'is for fractions'),
-        (['--fractions', '5/6', '--groups', '[0-9]{2}'], '5/6 needs all 4 of them'),
+        (['--fractions', '5/6', '--groups', '[0-9]{2}'], '5/6 needs all 4 groups'),
     ],
 )
 def test_folds_and_groups_that_cannot_be_are_refused_in_a_sentence(

@@ -380,7 +380,7 @@ def test_bad_input_is_answered_with_a_sentence(case, flags, words):
 
 
 def test_a_missing_checkpoint_is_answered_with_a_sentence(case):
-    with pytest.raises(SystemExit, match=r"`checkpoint`: no file 'no.pth'"):
+    with pytest.raises(SystemExit, match=r"`checkpoint`: there is no file 'no.pth'"):
         run_prediction(['config.py', 'no.pth', 'pictures'])
 
 

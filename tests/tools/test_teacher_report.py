@@ -143,7 +143,7 @@ def test_what_cannot_be_measured_is_refused(teacher, flags, words):
 
 
 def test_a_missing_checkpoint_is_told(teacher):
-    with pytest.raises(SystemExit, match='`checkpoint`: no file'):
+    with pytest.raises(SystemExit, match='`checkpoint`: there is no file'):
         run_teacher_report([str(teacher / 'config.py'), 'nowhere.pth'])
 
 
