@@ -1,13 +1,13 @@
-# make demo   train on built-in pictures and see the result
-# make test   everything that CI checks
-# make docs   the documentation and the API reference as web pages, in site/
-# make fuzz   10,000 random configurations against the float64 references (CASES, SEED)
-# make test-openmmlab   the tests and the demo beside OpenMMLab's own MMSegmentation
+# make demo   train on built-in images and see the result
+# make test   run everything that CI checks
+# make docs   build the documentation and the API reference as web pages in site/
+# make fuzz   check random configurations against the float64 references (CASES, SEED)
+# make test-openmmlab   run the tests and the demo with OpenMMLab's own MMSegmentation
 #
-# PYTHON=python3.11   the interpreter that a new environment is made with
-# VENV=.venv          where that environment lies
-# OPENMMLAB=.venv-openmmlab   the same for test-openmmlab
-# BIN=/some/env/bin   use this environment as it is and install nothing
+# PYTHON=python3.11   the interpreter for a new environment
+# VENV=.venv          the folder of that environment
+# OPENMMLAB=.venv-openmmlab   the folder of the environment for test-openmmlab
+# BIN=/some/env/bin   use an existing environment and install nothing
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -27,7 +27,7 @@ DEV_ENV := $(VENV)/.installed-dev
 DOCS_ENV := $(VENV)/.installed-docs
 endif
 
-# Threads of several test processes would fight for the same cores.
+# The threads of several test processes would compete for the same cores.
 TEST_ENV := OMP_NUM_THREADS=1 MPLBACKEND=Agg
 INSTALL := $(VENV)/bin/python -m pip install -c requirements/constraints.txt
 INSTALL_OPENMMLAB := $(OPENMMLAB)/bin/python -m pip install \
@@ -40,7 +40,7 @@ env: $(DEV_ENV)
 demo: $(RUN_ENV)
 	$(BIN)/python tools/demo.py
 
-# The linters come first: pytest's closing line is the last one.
+# The linters run first, so that the summary of pytest is printed last.
 test: $(DEV_ENV) lint
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -68,7 +68,7 @@ clean:
 	rm -rf .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# A stamp is older than setup.py or the constraints when these have changed.
+# A stamp file is out of date when setup.py or the constraints have changed.
 $(VENV)/.installed-run: setup.py requirements/constraints.txt | $(VENV)/bin/python
 	$(INSTALL) -e '.[onedl]'
 	touch $@
@@ -81,7 +81,7 @@ $(VENV)/.installed-docs: setup.py requirements/constraints.txt | $(VENV)/bin/pyt
 	$(INSTALL) -e '.[onedl,docs]'
 	touch $@
 
-# mmcv is compiled: 6 minutes on two idle cores.
+# This compiles mmcv, which takes 6 minutes on two idle cores.
 $(OPENMMLAB)/.installed: setup.py requirements/constraints.txt requirements/openmmlab.txt
 	$(PYTHON) -m venv $(OPENMMLAB)
 	$(INSTALL_OPENMMLAB) torch setuptools wheel ninja psutil

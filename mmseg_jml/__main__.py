@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     parser = Parser(prog='python -m mmseg_jml', usage=USAGE)
     parser.add_argument('--version', action='version', version=__version__)
-    parser.add_argument('command')
-    parser.add_argument('rest', nargs=argparse.REMAINDER)
+    parser.add_argument('command', help=argparse.SUPPRESS)
+    parser.add_argument('rest', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.command not in COMMANDS:
         hint = did_you_mean(args.command, COMMANDS)

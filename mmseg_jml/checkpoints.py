@@ -1,4 +1,4 @@
-"""Checkpoints: reading one runs no code, and one that is written is there whole."""
+"""Load checkpoints without running code in them, and write them completely."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ RESUMABLE = re.compile(r'(iter|epoch)_(\d+)\.pth')
 
 
 class CheckpointError(UnreadableError):
-    """A checkpoint cannot be read, or not without running what it says."""
+    """A checkpoint cannot be read, or not without running code in it."""
 
 
 def distrust_checkpoints() -> None:
-    """Make whatever this process loads by MMEngine or `torch.load` run no code.
+    """Let MMEngine and `torch.load` run no code when this process loads a file.
 
-    MMEngine itself falls back to running it, of files and addresses alike. With
-    `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1` in the environment, or a PyTorch before 2.6,
-    everything stays as MMEngine has it.
+    MMEngine on its own may run code in both files and downloads. With
+    `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1` in the environment, or with PyTorch before 2.6,
+    nothing is changed.
     """
     if _distrusts():
         os.environ[DISTRUST] = '1'
@@ -43,25 +43,25 @@ def distrust_checkpoints() -> None:
 
 
 def load_weights(source: str, map_location: Any = 'cpu') -> dict[str, Any]:
-    """The checkpoint of a file, by `load_from_file`, or of an address, by MMEngine."""
+    """Load a checkpoint from a file by `load_from_file`, or from a URL by MMEngine."""
     if '://' in source:
         return CheckpointLoader.load_checkpoint(source, map_location=map_location)
     return load_from_file(source, map_location)
 
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint of MMEngine's or plain weights; nothing in it is executed.
+    """Read an MMEngine checkpoint or plain weights, without running code in the file.
 
-    Besides tensors it may hold what MMEngine logs: `HistoryBuffer` and NumPy's numbers.
-    A file of safetensors is read with that library.
+    Besides tensors it may contain what MMEngine logs: HistoryBuffer and NumPy numbers.
+    A safetensors file is read with that library.
 
     Raises:
         FileNotFoundError: There is no such file.
-        CheckpointError: It is damaged, or holds something else.
+        CheckpointError: It is damaged, or contains other objects.
     """
     path = Path(filename).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f'no checkpoint {filename!r}')
+        raise FileNotFoundError(f'there is no checkpoint {filename!r}')
     if path.suffix == '.safetensors':
         return _load_safetensors(path, map_location)
     distrust = _distrusts()
@@ -70,14 +70,14 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
         loaded = torch.load(path, map_location=map_location, weights_only=distrust)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f'checkpoint {path} was not loaded: it is damaged, or holds objects that '
-            f'could run code ({_reason(error)}). If you trust whoever made it, set '
+            f'checkpoint {path} was not loaded: it is damaged, or contains objects '
+            f'that could run code ({_reason(error)}). If you trust its author, set '
             f'{TRUST}=1 in the environment'
         ) from error
     except Exception as error:  # PyTorch raises what it likes on broken files
         raise CheckpointError(
-            f'checkpoint {path} cannot be read; is it whole? {type(error).__name__}: '
-            f'{_reason(error)}'
+            f'checkpoint {path} cannot be read; is it complete? '
+            f'{type(error).__name__}: {_reason(error)}'
         ) from error
     if distrust and isinstance(loaded, dict) and isinstance(loaded.get('meta'), dict):
         # Runner.resume would execute it, to compare numbers of GPUs. Nothing of today
@@ -91,14 +91,14 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
         from safetensors.torch import load_file
     except ImportError as error:
         raise CheckpointError(
-            f'checkpoint {path} can be read once the library safetensors is there: '
+            f'reading checkpoint {path} needs the library safetensors: '
             'pip install safetensors'
         ) from error
     try:
         return load_file(path, device=str(map_location or 'cpu'))
     except Exception as error:  # its own kinds of errors, on files that are damaged
         raise CheckpointError(
-            f'checkpoint {path} cannot be read; is it whole? {error}'
+            f'checkpoint {path} cannot be read; is it complete? {error}'
         ) from error
 
 
@@ -108,13 +108,13 @@ def _distrusts() -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The cause, out of PyTorch's page on what else could be called."""
+    """The cause of an error, without PyTorch's long advice."""
     found = re.search(r'WeightsUnpickler error: (.*)', str(error))
     return (found[1] if found else str(error)).split('Please use')[0].strip(' \n.')
 
 
 def _allow_what_is_harmless() -> None:
-    """Tell PyTorch what may be built besides tensors, some under the name in files."""
+    """Tell PyTorch which harmless types a checkpoint may contain besides tensors."""
     if not CAN_DISTRUST:
         return
     inner: Any = np._core if hasattr(np, '_core') else np.core
@@ -138,13 +138,14 @@ def _allow_what_is_harmless() -> None:
 
 
 def _statistic(owner: object, name: object) -> Any:
-    """Stand in for `getattr`, by which a HistoryBuffer refers to its own methods.
+    """Replace `getattr`, with which a HistoryBuffer refers to its own methods.
 
-    The real one would reach everything: `getattr(getattr, '__self__')` is `builtins`.
+    The real one would give access to everything: `getattr(getattr, '__self__')` is
+    `builtins`.
     """
     if owner is HistoryBuffer and name in STATISTICS:
         return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'it asks for the attribute {name!r} of {owner!r}')
+    raise pickle.UnpicklingError(f'it requests the attribute {name!r} of {owner!r}')
 
 
 # OpenMMLab's MMEngine leaves it to PyTorch's default, which from 2.6 on refuses
@@ -153,12 +154,12 @@ _allow_what_is_harmless()
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:
-    """The checkpoint that a training in `folder` goes on from, None if there is none.
+    """The checkpoint that training in `folder` continues from, or None.
 
-    The one whose name the note `last_checkpoint` has, if it is whole: in a copied work
-    dir the note's path is that of the original. Else the newest whole one: a training
-    may have been killed before it wrote the note, and a full disk leaves it empty. Else
-    the file that the note names, wherever it is.
+    It is the file in `folder` with the name in `last_checkpoint`, if that is complete;
+    in a copied work dir the path there still points to the original. Otherwise it is
+    the newest complete checkpoint, because a killed process or a full disk may have
+    left `last_checkpoint` missing or empty. Otherwise it is the file at the path there.
     """
     folder = Path(folder)
     note = folder / 'last_checkpoint'
@@ -179,20 +180,19 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
 class WholeBackend(LocalBackend):
     """A LocalBackend for CheckpointHook: `backend_args=dict(backend='whole')`.
 
-    A file is written whole or not at all. What is to be removed goes when the next file
-    has been written, so that a new checkpoint is there before an old one, or the best,
-    is not; and only beside it: a training that goes on in another folder leaves the
-    checkpoints of the first alone.
+    A file is written completely or not at all. Old checkpoints are removed only after
+    the next one is written, and only in the same folder: a training run that continues
+    in another folder leaves the checkpoints in the first folder alone.
     """
 
     # Of the class: MMEngine removes by one instance and writes by others.
     _condemned: ClassVar[set[Path]] = set()
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a file, then remove what `remove` was told.
+        """Write a file, then remove the files that `remove` was called with.
 
         Raises:
-            OSError: It cannot be written; the message names it. Nothing is removed.
+            OSError: The file cannot be written. Then nothing is removed.
         """
         path = Path(filepath)
         try:
@@ -205,5 +205,5 @@ class WholeBackend(LocalBackend):
         self._condemned.clear()
 
     def remove(self, filepath: str | Path) -> None:
-        """Remove a file once the next one is written."""
+        """Remove a file after the next one is written."""
         self._condemned.add(Path(filepath))

@@ -1,7 +1,7 @@
-"""`--cfg-options KEY=VALUE`: MMEngine's syntax, in which a value keeps its spaces.
+"""Parse `--cfg-options KEY=VALUE` with MMEngine's syntax, but keep spaces in values.
 
-MMEngine's own `DictAction` deletes every space, so that `data_root=/tmp/my data` reads
-the folder `/tmp/mydata`. It also has to be imported, which takes seconds.
+MMEngine's own `DictAction` deletes every space, so `data_root=/tmp/my data` would read
+the folder `/tmp/mydata`. Importing it also takes seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CONSTANTS = {'true': True, 'false': False}
 
 
 class ConfigOptions(argparse.Action):
-    """Collect words KEY=VALUE in one dictionary, over several uses of the flag."""
+    """Collect arguments KEY=VALUE in a dictionary; the flag may be used repeatedly."""
 
     def __call__(
         self,
@@ -25,7 +25,7 @@ class ConfigOptions(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Add the words to the namespace, or end with a sentence about a wrong one."""
+        """Add the arguments to the namespace, or exit with an error message."""
         found = dict(getattr(namespace, self.dest, None) or {})
         for word in values or ():
             key, equals, text = word.partition('=')
@@ -40,17 +40,17 @@ class ConfigOptions(argparse.Action):
 
 def _no_pair(word: str, flag: str | None) -> str:
     return (
-        f'{flag} takes words of the form KEY=VALUE, got {word!r}. Write it without '
-        f'spaces around the equals sign, put a value that has spaces in quotation '
-        f'marks, and give the config and other arguments before {flag}.'
+        f'{flag} takes arguments of the form KEY=VALUE, got {word!r}. Write them '
+        'without spaces around the equals sign, put a value that has spaces in '
+        f'quotation marks, and put the config and other arguments before {flag}.'
     )
 
 
 def read_value(text: str) -> Any:
     """The value of an option: a number, True, False, None, a list, a tuple or a string.
 
-    Commas separate the elements of a list, and so do brackets, which may be nested.
-    Spaces around an element do not count, and spaces inside it are kept.
+    A list is written with commas or in brackets, which may be nested. Spaces around an
+    element are ignored, and spaces inside it are kept.
 
     >>> read_value('/tmp/my data'), read_value('car, traffic light')
     ('/tmp/my data', ['car', 'traffic light'])
@@ -58,7 +58,7 @@ def read_value(text: str) -> Any:
     [(1, 0.5), None, 'a']
 
     Raises:
-        ValueError: A bracket of a list is not closed, or closed by one of another kind.
+        ValueError: The brackets do not match.
     """
     # A quotation mark never makes a number a string, and may stand at one end alone.
     inner = text.strip().strip(QUOTES)
@@ -72,13 +72,13 @@ def read_value(text: str) -> Any:
 
 
 def _is_one(text: str) -> bool:
-    """Whether the bracket that opens a text is closed at its end: not in '(1),(2)'."""
+    """Whether the first bracket is closed by the last one: not in '(1),(2)'."""
     depths = [depth for _, depth in _depths(text)]
     return 0 not in depths[:-1]
 
 
 def _elements(text: str) -> list[str]:
-    """The parts between the commas that stand outside of brackets."""
+    """The parts between the commas that are outside of brackets."""
     commas = [i for i, depth in _depths(text) if text[i] == ',' and depth == 0]
     ends = [*commas, len(text)]
     starts = [0, *(comma + 1 for comma in commas)]

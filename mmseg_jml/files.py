@@ -1,4 +1,4 @@
-"""Files that are whole or not there: a killed process leaves nothing half-written."""
+"""Write files completely or not at all, even if the process is killed."""
 
 import contextlib
 import csv
@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 
 class UnreadableError(ValueError):
-    """A file is damaged, not whole, or not what it should be; the message names it."""
+    """A file is damaged, incomplete or of the wrong kind; the message names it."""
 
 
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` when the block ends well.
+    """A temporary path that replaces `path` when the block ends without an error.
 
-    It lies in the same folder, which is made where it is missing, and has the same
-    suffix, which writers choose the format by. After an error `path` is as it was.
+    It is in the same folder, which is created if necessary, and has the same suffix, by
+    which writers choose the format. After an error `path` is unchanged.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -40,7 +40,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all.
+    """Write a file completely or not at all.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / 'a.txt'
@@ -53,7 +53,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table that is there whole or not at all.
+    """Write a CSV file completely or not at all.
 
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / 'a.csv'
@@ -69,7 +69,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
 
 
 class Walk(NamedTuple):
-    """What lies in a folder and below it; paths begin with the folder."""
+    """The files in a folder and its subfolders; their paths begin with the folder."""
 
     files: list[Path]  # sorted
     loops: list[Path]  # links to a folder that they lie in, which were not followed
@@ -77,10 +77,10 @@ class Walk(NamedTuple):
 
 
 def walk_files(folder: str | Path) -> Walk:
-    """Find the files in a folder and its subfolders, linked ones too.
+    """Find the files in a folder and its subfolders, and follow links.
 
-    Files whose name begins with a dot are left out. A link to a file that is missing
-    counts as a file.
+    Files whose name begins with a dot are left out. A link to a missing file counts as
+    a file.
 
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())
@@ -116,9 +116,9 @@ def _walk_into(folder: Path, above: tuple[tuple[int, int], ...], walk: Walk) -> 
 
 
 def require_writable(folder: Path, name: str) -> None:
-    """Refuse a folder that cannot be made or written to, before the work is done.
+    """Raise if a folder cannot be created or written to, before any work is done.
 
-    A folder that was missing is missing afterwards too.
+    A missing folder is not created.
 
     Raises:
         OSError: It cannot be written to; the message begins with `name`.
@@ -142,7 +142,7 @@ def _made(folder: Path) -> Path:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of what a file holds, in hexadecimal digits."""
+    """The SHA-256 of the content of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open('rb') as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Is MMSegmentation there, and how to install it where it is not."""
+"""Check whether MMSegmentation is installed, and say how to install it."""
 
 import functools
 import re
@@ -25,13 +25,13 @@ _EXTRA = re.compile(r"""extra\s*==\s*['"](.*?)['"]""")
 
 
 def how_to_install() -> str:
-    """Commands that install MMSegmentation, and that work where they are printed.
+    """Commands that install MMSegmentation from where they are printed.
 
-    No index has mmseg_jml itself, so that none of them may name it.
+    No package index has mmseg_jml itself, so the commands cannot use its name.
     """
     return (
         f'Install the maintained distribution: `{_pip_install("onedl")}`. '
-        'To get the versions that were tested, first run `python -m mmseg_jml doctor '
+        'To get the tested versions, first run `python -m mmseg_jml doctor '
         '--constraints constraints.txt`, and add `-c constraints.txt` to that command. '
         f'Or install the original distribution: {BUILD_MMCV}, then '
         f'`{_pip_install("openmmlab")}`.'
@@ -46,9 +46,9 @@ def _pip_install(extra: str) -> str:
 
 
 def packages_of(extra: str) -> list[str]:
-    """What an extra of setup.py asks for, as the installation has noted it.
+    """The packages of an extra of setup.py, from the metadata of the installation.
 
-    Empty where mmseg_jml is imported from a checkout that is not installed.
+    It is empty if mmseg_jml is imported from a checkout that is not installed.
     """
     from importlib import metadata
 
@@ -65,7 +65,7 @@ def packages_of(extra: str) -> list[str]:
 
 @functools.cache
 def mmseg_failure() -> Exception | None:
-    """Return what importing MMSegmentation raised, or None where it works."""
+    """Return the error that importing MMSegmentation raises, or None if it works."""
     try:
         for module in _MMSEG_MODULES:
             import_module(module)
@@ -75,11 +75,11 @@ def mmseg_failure() -> Exception | None:
 
 
 def require_mmseg() -> None:
-    """Do nothing where MMSegmentation works.
+    """Raise if MMSegmentation cannot be imported.
 
     Raises:
         ImportError: MMSegmentation is not installed (the message says how to install
-            it), or it is installed and its import fails (the cause is chained).
+            it), or it is installed but its import fails (the cause is chained).
     """
     failure = mmseg_failure()
     if failure is None:
@@ -91,8 +91,8 @@ def require_mmseg() -> None:
             name='mmseg',
         )
     raise ImportError(
-        f'this part of mmseg_jml needs MMSegmentation, which is installed but does not '
-        f'import: {type(failure).__name__}: {failure}. '
-        f'`python -m mmseg_jml doctor` tells more.',
+        f'this part of mmseg_jml needs MMSegmentation, which is installed but cannot '
+        f'be imported: {type(failure).__name__}: {failure}. '
+        f'Run `python -m mmseg_jml doctor` to learn more.',
         name='mmseg',
     ) from failure

@@ -1,4 +1,4 @@
-"""Put the losses of a fragment, one of `configs/_base_/losses`, into any config."""
+"""Replace the losses of a config with those in a file of `configs/_base_/losses`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .shipped import configs_dir
+from .suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 FOLDER = Path('_base_') / 'losses'
-# Those that have to be told that the head has one channel.
+# The losses that need an option for a head with one channel.
 WITH_SIGMOID = (
     'CrossEntropyLoss',
     'JaccardMetricLoss',
@@ -22,10 +23,10 @@ WITH_SIGMOID = (
 
 
 def find_fragment(loss: str) -> Path:
-    """The path of a fragment: a file, or the name of a shipped one such as 'jml-bls'.
+    """The path of a loss file, which is given by its path or by a name like 'jml-bls'.
 
     Raises:
-        FileNotFoundError: there is neither; the message names the shipped ones.
+        FileNotFoundError: there is no such file; the message lists the shipped ones.
     """
     if Path(loss).is_file():
         return Path(loss)
@@ -33,23 +34,24 @@ def find_fragment(loss: str) -> Path:
     known = {path.stem: path for path in sorted(folder.glob('*.py'))}
     if loss not in known:
         raise FileNotFoundError(
-            f'no loss {loss!r}: neither a file nor one of {", ".join(known)}'
+            f'there is no loss {loss!r}{did_you_mean(loss, known)}; it must be a '
+            f'file or one of {", ".join(known)}'
         )
     return known[loss]
 
 
 def use_loss(cfg: Config, loss: str) -> None:
-    """Replace the losses of all heads by those of a fragment.
+    """Replace the losses of all heads with those of a loss file.
 
-    The main head, the last of a cascade, gets `loss_main` and all others get
-    `loss_aux`; the only head of a model gets `loss_decode`. A student's losses to its
-    teacher become `distill_main` and `distill_aux`, or `distill_decode`. A head of one
-    channel has its losses with `use_sigmoid=True`.
+    The main head, which is the last of a cascade, gets `loss_main`, and all others get
+    `loss_aux`. A model with one head gets `loss_decode`. The distillation losses of a
+    student are replaced with `distill_main` and `distill_aux`, or `distill_decode`. In
+    a head with one channel the losses get `use_sigmoid=True`.
 
     Raises:
-        FileNotFoundError: no such fragment.
-        ValueError: it has no loss for such heads; it needs a teacher and the model has
-            none, or the other way round; the model has no `decode_head`.
+        FileNotFoundError: there is no such loss file.
+        ValueError: it has no loss for such heads; only one of it and the model uses a
+            teacher; the model has no `decode_head`.
     """
     from mmengine.config import Config
 
@@ -63,8 +65,8 @@ def use_loss(cfg: Config, loss: str) -> None:
     has_teacher = 'teacher' in cfg.model
     if taught != has_teacher:
         raise ValueError(
-            f'`loss` must be {"with" if has_teacher else "without"} a teacher, as the '
-            f'model is, got {loss!r}'
+            f'`loss` must be one {"with" if has_teacher else "without"} a teacher, '
+            f'like the model, got {loss!r}'
         )
     if taught:
         to_teacher = _of(fragment, f'distill_{role}', loss, main)
@@ -84,7 +86,7 @@ def _of(fragment: Config, key: str, loss: str, head: dict[str, Any]) -> Any:
 
 
 def _use_sigmoid(losses: Any) -> None:
-    """Ask every loss for it that can be asked, those of a CompoundLoss too."""
+    """Set `use_sigmoid=True` in every loss that has it, also inside a CompoundLoss."""
     for loss in losses if isinstance(losses, list) else [losses]:
         if loss['type'] in WITH_SIGMOID:
             loss['use_sigmoid'] = True
@@ -92,7 +94,7 @@ def _use_sigmoid(losses: Any) -> None:
 
 
 def _heads(cfg: Config) -> list[dict[str, Any]]:
-    """The heads' configs, the main one last."""
+    """The configs of the heads; the main head is the last."""
     model = cfg.get('model', {})
     heads: list[dict[str, Any]] = []
     for key in ('auxiliary_head', 'decode_head'):

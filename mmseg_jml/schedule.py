@@ -1,7 +1,7 @@
-"""The length of a training, and all that is counted in its iterations.
+"""Change the length of a training run, and everything that counts its iterations.
 
-Whoever changes `train_cfg.max_iters` alone leaves the learning rate on the way that it
-takes in the longer training, and saves and validates at its times.
+If only `train_cfg.max_iters` is changed, the learning rate still follows the schedule
+of the original length, and so do the intervals of checkpoints and validation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FOREVER = 10**9  # MMEngine's `end` where none is given
 
 
 def change_length(cfg: dict[str, Any], max_iters: int) -> None:
-    """Train for another number of iterations, with everything in proportion.
+    """Change the number of iterations, and scale everything in proportion.
 
-    These are multiplied by the new length over the old one, and rounded:
+    These are multiplied by the ratio of the new length to the old one, and rounded:
     `train_cfg.val_interval`, `val_begin` and `dynamic_intervals`; `begin`, `end` and
     similar settings of every scheduler that counts iterations; the intervals of
     checkpoints and of the log; `begin_iter` of an EMAHook; `model.ramp_up` of a
-    semi-supervised model. A scheduler that has no iteration left, such as a short
+    semi-supervised model. A scheduler without any iteration left, such as a short
     warm-up, is removed.
 
     >>> cfg = {
@@ -44,15 +44,15 @@ def change_length(cfg: dict[str, Any], max_iters: int) -> None:
     train = cfg.get('train_cfg') or {}
     if isinstance(max_iters, bool) or not isinstance(max_iters, int) or max_iters < 1:
         raise ValueError(
-            f'`max_iters` must be a whole number from 1, got {max_iters!r}'
+            f'`max_iters` must be a whole number that is at least 1, got {max_iters!r}'
         )
     if train.get('max_iters') is None:
         raise ValueError(
-            'the length can be given as `max_iters` for a config whose '
-            '`train_cfg.max_iters` is set; this one has '
+            '`max_iters` can only be used with a config that sets '
+            '`train_cfg.max_iters`; this one has '
             f'train_cfg.type={train.get("type")!r} and '
-            f'max_epochs={train.get("max_epochs")!r}: change `train_cfg.max_epochs` '
-            'and the schedulers in the config'
+            f'max_epochs={train.get("max_epochs")!r}. Change `train_cfg.max_epochs` '
+            'and the schedulers in the config instead'
         )
     scale = _Scale(train['max_iters'], max_iters)
     train['max_iters'] = max_iters
@@ -71,7 +71,7 @@ def change_length(cfg: dict[str, Any], max_iters: int) -> None:
 
 
 def remark_on_length(cfg: dict[str, Any]) -> str | None:
-    """A sentence if the learning rate does not end with the training, else None."""
+    """A warning if the learning rate schedule has another length, else None."""
     length = (cfg.get('train_cfg') or {}).get('max_iters')
     ends = [
         each['end']
@@ -81,15 +81,15 @@ def remark_on_length(cfg: dict[str, Any]) -> str | None:
     if not length or not ends or max(ends) == length:
         return None
     return (
-        f'the training ends after {length} iterations (`train_cfg.max_iters`), but the '
-        f'schedule of the learning rate after {max(ends)} (`end` in `param_scheduler`).'
-        ' To train shorter or longer with the whole schedule, give the length by '
-        '`--max-iters` of `train`, or by `max_iters` in a plan'
+        f'training ends after {length} iterations (`train_cfg.max_iters`), but the '
+        f'learning rate schedule ends after {max(ends)} (`end` in `param_scheduler`). '
+        'To change the length of both, use the flag `--max-iters` of `train`, or '
+        '`max_iters` in a plan'
     )
 
 
 class _Scale:
-    """Multiplies counts of iterations by the new length over the old."""
+    """Multiplies iteration counts by the ratio of the new length to the old one."""
 
     def __init__(self, before: int, after: int) -> None:
         self.before, self.after = before, after
@@ -147,7 +147,7 @@ def _counts_iterations(scheduler: Any) -> bool:
 
 
 def _hooks(cfg: dict[str, Any]) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """Hooks, with the keys that count iterations."""
+    """The hooks, each with its keys that count iterations."""
     hooks = [
         *(cfg.get('default_hooks') or {}).values(),
         *(cfg.get('custom_hooks') or []),

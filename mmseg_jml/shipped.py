@@ -1,6 +1,6 @@
-"""The configs that travel with the package: find, list and copy them.
+"""Find, list and copy the configs that are shipped with the package.
 
-A wheel carries them as `mmseg_jml/.configs`, a checkout has them beside the package.
+They are in `mmseg_jml/.configs` in a wheel, and next to the package in a checkout.
 """
 
 import difflib
@@ -15,46 +15,46 @@ def configs_dir() -> Path:
     """Return the folder of the shipped configs.
 
     Raises:
-        FileNotFoundError: neither an installed nor a checkout's tree is there.
+        FileNotFoundError: the configs were not installed.
     """
     for folder in (PACKAGE / '.configs', PACKAGE.parent / 'configs'):
         if folder.is_dir():
             return folder
     raise FileNotFoundError(
-        f'no configs were installed with {PACKAGE}: install mmseg_jml again'
+        f'no configs were installed with {PACKAGE}: reinstall mmseg_jml'
     )
 
 
 def constraints_file() -> Path:
-    """Return the file of the versions that were tested, for `pip install -c`.
+    """Return the file with the tested versions of packages, for `pip install -c`.
 
     Raises:
-        FileNotFoundError: neither an installed nor a checkout's file is there.
+        FileNotFoundError: the file was not installed.
     """
     checkout = PACKAGE.parent / 'requirements'
     for path in (PACKAGE / CONSTRAINTS, checkout / 'constraints.txt'):
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'no constraints were installed with {PACKAGE}: install mmseg_jml again'
+        f'no constraints were installed with {PACKAGE}: reinstall mmseg_jml'
     )
 
 
 def leaves() -> list[str]:
-    """Return the configs that can be run, as paths in the shipped tree, sorted."""
+    """Return the shipped configs that can be run, as sorted relative paths."""
     root = configs_dir()
     paths = (path.relative_to(root) for path in root.rglob('*.py'))
     return sorted(path.as_posix() for path in paths if '_base_' not in path.parts)
 
 
 def find_config(config: str) -> Path:
-    """Return the path of `config`: a file, or else a path in the shipped tree.
+    """Return the path of `config`, which is a file or the name of a shipped config.
 
-    A leading `configs/` is dropped in the shipped tree, so that a command written for
-    a checkout works without one.
+    A leading `configs/` is removed from the name of a shipped config, so that commands
+    for a checkout also work without one.
 
     Raises:
-        FileNotFoundError: there is no such config; the message has the closest ones.
+        FileNotFoundError: there is no such config; the message suggests the nearest.
     """
     if Path(config).is_file():
         return Path(config)
@@ -63,7 +63,8 @@ def find_config(config: str) -> Path:
     if not Path(inside).is_absolute() and (configs_dir() / inside).is_file():
         return configs_dir() / inside
     raise FileNotFoundError(
-        f'no config {config!r}, neither here nor in the shipped tree; {_hint(inside)}'
+        f'there is no config {config!r}, neither as a file nor among the shipped ones; '
+        + _hint(inside)
     )
 
 
@@ -74,21 +75,21 @@ def _hint(config: str) -> str:
         folder = Path(config).parent.as_posix()
         close = [leaf for leaf in known if Path(leaf).parent.as_posix() == folder][:5]
     if not close:
-        return '`python -m mmseg_jml configs` lists the shipped ones'
+        return 'run `python -m mmseg_jml configs` to list the shipped configs'
     return 'did you mean one of these?' + ''.join(f'\n    {leaf}' for leaf in close)
 
 
 def copy_configs(dest: Path, *, force: bool = False) -> tuple[int, int]:
-    """Copy the shipped tree into `dest`; return the numbers (copied, already the same).
+    """Copy the shipped configs to `dest`; return how many were copied and were there.
 
-    Nothing is copied where a file there differs from the shipped one, unless `force`.
+    Nothing is copied if a file in `dest` differs from the shipped one, unless `force`.
 
     Raises:
         FileExistsError: files differ and `force` is False.
         NotADirectoryError: `dest` is a file.
     """
     if dest.exists() and not dest.is_dir():
-        raise NotADirectoryError(f'`DEST` must be a folder, {dest} is a file')
+        raise NotADirectoryError(f'`DEST` must be a folder, but {dest} is a file')
     root = configs_dir()
     sources = [path for path in sorted(root.rglob('*')) if _is_shipped(path)]
     targets = {path: dest / path.relative_to(root) for path in sources}
@@ -96,8 +97,8 @@ def copy_configs(dest: Path, *, force: bool = False) -> tuple[int, int]:
     changed = [str(target) for target in todo.values() if target.exists()]
     if changed and not force:
         raise FileExistsError(
-            f'nothing copied: {len(changed)} files in {dest} differ from the shipped '
-            f'ones ({", ".join(changed[:3])}{", ..." if changed[3:] else ""}); '
+            f'nothing was copied: {len(changed)} files in {dest} differ from the '
+            f'shipped ones ({", ".join(changed[:3])}{", ..." if changed[3:] else ""}); '
             f'choose another folder, or overwrite them with --force'
         )
     for source, target in todo.items():

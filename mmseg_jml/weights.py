@@ -1,4 +1,4 @@
-"""The weights in a checkpoint, and whether they are exactly those of a model."""
+"""Find the weights in a checkpoint, and check that they fit a model exactly."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ UNUSED = re.compile(r'(^|\.)(auxiliary_head|loss_decode)\.|num_batches_tracked$'
 
 
 class Weights(NamedTuple):
-    """The weights of a checkpoint and what is noted beside them."""
+    """The weights of a checkpoint and its metadata."""
 
     state: Mapping[str, Tensor]
     meta: Mapping[str, Any]
 
 
 def read_weights(source: str) -> Weights:
-    """Read the weights of a file or an address; no code in it is run.
+    """Read the weights of a file or URL, without running code in it.
 
     Raises:
         FileNotFoundError: There is no such file.
-        CheckpointError: It cannot be read, or holds no weights.
+        CheckpointError: It cannot be read, or contains no weights.
     """
     return find_weights(load_weights(source), source)
 
@@ -48,7 +48,7 @@ def find_weights(loaded: Any, source: str) -> Weights:
     They are the entry `state_dict`, or the entry `model`, or the whole checkpoint.
 
     Raises:
-        CheckpointError: There are none; the message says what there is instead.
+        CheckpointError: There are none; the message says what it contains instead.
     """
     entries = loaded if isinstance(loaded, Mapping) else {}
     named = (entries.get(entry) for entry in ENTRIES)
@@ -57,8 +57,8 @@ def find_weights(loaded: Any, source: str) -> Weights:
         held = ', '.join(map(str, list(entries)[:6])) or 'nothing'
         where = ' or '.join(f'`{entry}`' for entry in ENTRIES)
         raise CheckpointError(
-            f'checkpoint {source!r} holds no weights. They must be its entry {where}, '
-            f'or the file must be a dictionary of tensors; it holds {held}'
+            f'checkpoint {source!r} has no weights. They must be its entry {where}, '
+            f'or the file must be a dictionary of tensors; it contains {held}'
             + (
                 ''
                 if state or not entries
@@ -72,7 +72,7 @@ def find_weights(loaded: Any, source: str) -> Weights:
 def without_prefix(
     state: Mapping[str, Tensor], model: nn.Module
 ) -> Mapping[str, Tensor]:
-    """The weights without a prefix that all of them have and the model has not.
+    """Remove a prefix that all weights have but the model does not have.
 
     >>> from torch import nn, ones
     >>> list(without_prefix({'module.weight': ones(1, 1)}, nn.Linear(1, 1, bias=False)))
@@ -99,14 +99,14 @@ def load_exactly(
 ) -> None:
     """Load weights into a model, if they are exactly those that it predicts with.
 
-    Auxiliary heads and losses may differ. A semi-supervised model also takes the
-    weights of its student alone; it then predicts with the student.
+    Auxiliary heads and losses may differ. A semi-supervised model also accepts the
+    weights of only its student, and then predicts with the student.
 
     Args:
-        model: the model; after an error its weights are not defined.
-        state: the weights, as `find_weights` gives them.
-        source: the file or the address, for the message.
-        name: what the message calls the checkpoint.
+        model: the model; after an error its weights are undefined.
+        state: the weights that `find_weights` returns.
+        source: the path or URL, for the message.
+        name: the name of the checkpoint argument, for the message.
 
     Raises:
         CheckpointError: Keys are missing, unknown or of another shape, or weights are
@@ -129,14 +129,14 @@ def load_exactly(
         )
     if problems:
         raise CheckpointError(
-            f'`{name}` {source!r} does not hold the weights of the model in the config:'
+            f'`{name}` {source!r} does not have the weights of the model in the config:'
             f'{problems}\n{_advice(model.state_dict(), given)}'
         )
     _refuse_broken_numbers(model, given, f'`{name}` {source!r}')
 
 
 def require_some(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Refuse a start for a training from which not one weight would be taken.
+    """Raise if training would not use a single weight of the checkpoint.
 
     Raises:
         CheckpointError: No weight has the name and shape of one of the model.
@@ -144,7 +144,7 @@ def require_some(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
     own = model.state_dict()
     if not any(k in own and v.shape == own[k].shape for k, v in state.items()):
         raise CheckpointError(
-            f'`load_from` {source!r} holds no weight of the model in the config:'
+            f'`load_from` {source!r} has no weight of the model in the config:'
             f'{differences(own, state)}\n{_advice(own, state)}'
         )
 
@@ -154,7 +154,7 @@ UNEXPECTED = 'the checkpoint has and the model lacks'
 
 
 def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    """How the keys and shapes of a checkpoint differ from a model's, '' for not."""
+    """How the keys and shapes of a checkpoint differ from those of a model, or ''."""
     shapes = [
         f'{key} {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
         for key in own
@@ -183,33 +183,32 @@ def _listed(problems: Mapping[str, list[str]]) -> str:
 
 
 def _advice(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    """What to do about a checkpoint that does not fit, as a sentence or two."""
+    """Advice on a checkpoint that does not fit, in one or two sentences."""
     needed = _needed(own)
     if any(key.startswith(AVERAGE) for key in given) and not any(
         key.startswith(TEACHER) for key in own
     ):
         return (
-            'The checkpoint is of a semi-supervised training and holds two models. '
-            'Give the config of that training, or write one model as a checkpoint of '
-            'its own: python -m mmseg_jml export CONFIG CHECKPOINT OUT (by default '
-            'the average; `--model student` for the other)'
+            'The checkpoint comes from semi-supervised training and contains two '
+            'models. Use the config of that training run, or save one model as a '
+            'separate checkpoint: python -m mmseg_jml export CONFIG CHECKPOINT OUT '
+            '(the default is the moving average; add `--model student` for the student)'
         )
     last = needed[-1]
     for key in given:
         prefix = key.removesuffix(last)
         if prefix and prefix != key and all(prefix + each in given for each in needed):
             return (
-                f"All weights of the model are there with the prefix '{prefix}' before "
-                'their names. If these are the ones you want, save them without it: '
+                f"The weights of the model are there with the prefix '{prefix}'. "
+                'If you want to use them, save them without the prefix: '
                 f'torch.save({{k.removeprefix({prefix!r}): v for k, v in '
                 f'state_dict.items() if k.startswith({prefix!r})}}, FILE)'
             )
     if any(key.startswith('ema_') for key in given):
         return (
-            'Names that begin with ema_ are a moving average as MMCV kept it: the '
-            'parameters alone, without the statistics of batch normalization. Save a '
-            'checkpoint with the names of the model: MMEngine does so, and its EMAHook '
-            'writes the average under these names'
+            'Names that begin with ema_ are a moving average from MMCV, which has only '
+            'the parameters and not the statistics of batch normalization. Save a '
+            'checkpoint with the names of the model, as MMEngine and its EMAHook do'
         )
     parts = {
         key.removeprefix('backbone.') for key in own if key.startswith('backbone.')
@@ -218,21 +217,21 @@ def _advice(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     found = {key.removeprefix('backbone.') for key in given}
     if found & parts and not any(key in given for key in heads):
         return (
-            'The checkpoint holds a backbone alone, as pretraining gives it. A '
-            "training can start from it by `model.backbone.init_cfg=dict(type='"
-            "Pretrained', checkpoint=FILE)`; there is no head to predict with"
+            'The checkpoint contains only a pretrained backbone and no head to predict '
+            "with. Training can start from it with `model.backbone.init_cfg=dict(type='"
+            "Pretrained', checkpoint=FILE)`"
         )
     return (
-        'Give the checkpoint together with the config that it was trained with: '
-        'MMEngine writes a copy of that config into the work dir of the training'
+        'Use the checkpoint together with the config that it was trained with. '
+        'MMEngine saves a copy of that config in the work dir of the training run'
     )
 
 
 def fingerprint(model: nn.Module) -> str:
     """The SHA-256 of the weights that a model predicts with.
 
-    It does not depend on the file that they were read from, nor on auxiliary heads and
-    losses, nor on the device.
+    It does not depend on the file that they were read from, on auxiliary heads and
+    losses, or on the device.
     """
     digest = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
@@ -246,7 +245,7 @@ def fingerprint(model: nn.Module) -> str:
 def _refuse_broken_numbers(
     model: nn.Module, state: Mapping[str, Tensor], which: str
 ) -> None:
-    """A mask of attention may hold inf, a parameter may not."""
+    """Raise if a parameter is NaN or infinite; an attention mask may be infinite."""
     parameters = dict(model.named_parameters())
     broken = [
         key
@@ -257,7 +256,7 @@ def _refuse_broken_numbers(
     ]
     if broken:
         raise CheckpointError(
-            f'{which} cannot predict: {len(broken)} of its tensors hold NaN or inf, '
-            f'first {broken[0]}. The training that wrote it diverged: give an earlier '
-            'checkpoint'
+            f'{which} cannot predict: {len(broken)} of its tensors contain NaN or inf, '
+            f'first {broken[0]}. The training run that wrote it diverged: use an '
+            'earlier checkpoint'
         )

@@ -123,7 +123,7 @@ def test_a_file_comes_before_a_shipped_config(tree, tmp_path):
     [
         ('jml/camvid/jnl.py', 'jml/camvid/jml.py'),
         ('jml/camvid/quite_another_name_of_a_config.py', 'jml/camvid/ce.py'),
-        ('zzz.py', '`python -m mmseg_jml configs` lists'),
+        ('zzz.py', 'run `python -m mmseg_jml configs` to list'),
     ],
 )
 def test_a_missing_config_is_answered_with_close_ones(tree, name, hint):

@@ -90,8 +90,8 @@ def test_a_file_is_a_fragment(tmp_path):
 @pytest.mark.parametrize(
     ('cfg', 'loss', 'sentence'),
     [
-        (model('decode_head'), 'cwd', "must be without a teacher.* got 'cwd'"),
-        (model('decode_head', teacher='t.py'), 'jml', 'must be with a teacher'),
+        (model('decode_head'), 'cwd', "must be one without a teacher.* got 'cwd'"),
+        (model('decode_head', teacher='t.py'), 'jml', 'must be one with a teacher'),
         (
             model('decode_head', 'auxiliary_head'),
             'mmseg-ce',

@@ -183,7 +183,7 @@ def test_a_broken_mmseg_shows_its_own_error(with_broken_mmseg, tmp_path):
     done = run_python('-c', code, cwd=tmp_path, path=with_broken_mmseg)
     assert 'AssertionError: mmcv 9.9 is incompatible\n\nThe above' in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert 'is installed but does not import' in last
+    assert 'is installed but cannot be imported' in last
     assert 'mmcv 9.9 is incompatible' in last
 
 

@@ -138,7 +138,7 @@ def test_a_length_without_its_schedule_is_told():
 @pytest.mark.parametrize(
     ('changes', 'length', 'words'),
     [
-        ({}, 0, '`max_iters` must be a whole number from 1, got 0'),
+        ({}, 0, '`max_iters` must be a whole number that is at least 1, got 0'),
         (
             {'train_cfg': {'type': 'EpochBasedTrainLoop', 'max_epochs': 9}},
             5,
@@ -185,4 +185,4 @@ def test_a_plan_says_how_long_its_cells_train(tmp_path):
 def test_a_plan_that_overrides_the_length_alone_is_warned(tmp_path):
     found = runs(plan(max_iters=9, overrides={'train_cfg.max_iters': 5}), tmp_path)
     (remark,) = remarks(found)
-    assert remark.startswith("cell 'one': the training ends after 5 iterations")
+    assert remark.startswith("cell 'one': training ends after 5 iterations")

@@ -57,17 +57,17 @@ def as_nan(state):
 
 
 WRONG = {
-    'mmcv_average': (ema_of_mmcv, 'a moving average as MMCV kept it'),
-    'two_sets': (lambda s: s | ema_of_mmcv(s), 'a moving average as MMCV kept it'),
-    'own_prefix': (lambda s: prefixed('net.', s), r"with the prefix 'net\.' before"),
+    'mmcv_average': (ema_of_mmcv, 'a moving average from MMCV'),
+    'two_sets': (lambda s: s | ema_of_mmcv(s), 'a moving average from MMCV'),
+    'own_prefix': (lambda s: prefixed('net.', s), r"with the prefix 'net\.'"),
     'some_prefixed': (
         lambda s: prefixed('model.', s) | {'loss.weight': torch.ones(1)},
-        r"with the prefix 'model\.' before",
+        r"the prefix 'model\.'",
     ),
-    'backbone': (backbone, 'holds a backbone alone'),
+    'backbone': (backbone, 'contains only a pretrained backbone'),
     'torchvision': (
         lambda s: {k.removeprefix('backbone.'): v for k, v in backbone(s).items()},
-        'holds a backbone alone',
+        'contains only a pretrained backbone',
     ),
     'no_statistics': (
         without_batch_norm,
@@ -82,7 +82,7 @@ WRONG = {
         r'decode_head.conv_seg.bias \(7,\) instead of \(4,\)',
     ),
     'empty': (lambda _: {}, 'the dictionary of weights is empty'),
-    'nan': (as_nan, '1 of its tensors hold NaN or inf, first decode_head.conv_seg'),
+    'nan': (as_nan, '1 of its tensors contain NaN or inf, first decode_head.conv_seg'),
     'semi': (
         lambda _: build(semi_config()).state_dict(),
         'mmseg_jml export CONFIG CHECKPOINT OUT',
@@ -100,7 +100,9 @@ def test_weights_that_are_not_the_models_are_refused(kind, state, tmp_path):
 
 def test_what_holds_no_weights_is_refused_by_what_it_holds(state, tmp_path):
     path = saved(tmp_path, {'net': state, 'epoch': 3})
-    with pytest.raises(CheckpointError, match=r'holds no weights.*it holds net, epoch'):
+    with pytest.raises(
+        CheckpointError, match=r'has no weights.*it contains net, epoch'
+    ):
         read_weights(path)
 
 
@@ -206,7 +208,9 @@ def test_a_refused_command_leaves_its_folder_alone(
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path)
     path = saved(tmp_path, {'state_dict': backbone(state), 'meta': {}})
-    with pytest.raises(SystemExit, match=r'(?s)error: .* holds a backbone alone'):
+    with pytest.raises(
+        SystemExit, match=r'(?s)error: .* contains only a pretrained backbone'
+    ):
         COMMANDS[command](path)
     assert not (tmp_path / 'out').exists()
 
@@ -250,7 +254,7 @@ def test_a_training_does_not_start_from_weights_of_which_none_fits(
 ):
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path, {'state_dict': prefixed('net.', state)})
-    with pytest.raises(SystemExit, match='holds no weight of the model'):
+    with pytest.raises(SystemExit, match='has no weight of the model'):
         run_training([str(TINY), '--cfg-options', f'load_from={path}'])
 
 

@@ -1,4 +1,4 @@
-"""Train and test what a plan compares: `python tools/benchmark.py PLAN.yml`."""
+"""Train and test the cells of a plan: `python tools/benchmark.py PLAN.yml`."""
 
 import sys
 

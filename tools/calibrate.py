@@ -1,4 +1,4 @@
-"""Post-hoc calibration: `python tools/calibrate.py CONFIG CHECKPOINT [--help]`."""
+"""Post-hoc calibration: `python tools/calibrate.py CONFIG CHECKPOINT`."""
 
 import sys
 

@@ -39,7 +39,7 @@ def outputs() -> dict[str, str]:
 
 
 def stale(root: Path = ROOT) -> list[str]:
-    """What `main` would change, and the files of its folders that are not its own."""
+    """The files that `main` would change, and other files in its folders."""
     texts = outputs()
     changed = [
         path
@@ -53,10 +53,12 @@ def stale(root: Path = ROOT) -> list[str]:
 
 
 def main() -> None:
-    """Write the files, or name those that are out of date."""
+    """Write the files, or list those that are out of date."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument(
-        '--check', action='store_true', help='write nothing, name what is out of date'
+        '--check',
+        action='store_true',
+        help='list the files that are out of date; write none',
     )
     if parser.parse_args().check:
         sys.exit('\n'.join(stale()) or None)

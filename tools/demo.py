@@ -1,6 +1,7 @@
-"""Train CE and JML-BLS on synthetic pictures, compare them: `python tools/demo.py`.
+"""Compare CE and JML-BLS on synthetic images: `python tools/demo.py`.
 
-Takes a few minutes on two CPU cores. A table and two figures go to `work_dirs/demo`.
+This takes a few minutes on two CPU cores, and writes a table and two figures to
+`work_dirs/demo`.
 """
 
 from __future__ import annotations
@@ -32,22 +33,23 @@ METRICS = {
     'BECE': 'calib/BECE',
 }
 DIAGRAMS = {'all': 'all pixels', 'boundary': 'boundary pixels'}
-LEGEND = """Per cent, on the synthetic test pictures. ECE says how far confidence is
-from accuracy, BECE the same at the boundaries of objects: the lower the better."""
+LEGEND = """All values are per cent on the synthetic test images. ECE is the difference
+between confidence and accuracy, and BECE is the same near object boundaries. Lower is
+better for both."""
 UNSHOWN = re.compile(r'calib/(?!B?ECE:)\w+: \S+\s*')  # two dozen figures in a line
 SHOWN = 4  # pictures on the sheet
 NEXT = """What to try next
-  see the pictures      {work_dir}/sheet.png
+  see the predictions   {work_dir}/sheet.png
   see the calibration   {work_dir}/reliability.png
-  another smoothing     python tools/train.py {config} \\
+  change the smoothing  python tools/train.py {config} \\
                             --work-dir {work_dir}/weaker --cfg-options \\
                             model.decode_head.loss_decode.label_smoothing.epsilon=0.1
-  real pictures         configs/jml/camvid, described in docs/
-  your own config       README.md, "Add it to your config\""""
+  use real images       configs/jml/camvid, described in docs/
+  use your own config   README.md, "Add it to your config\""""
 
 
 class Result(NamedTuple):
-    """What one trained model did on the test pictures."""
+    """The results of one trained model on the test images."""
 
     scores: dict[str, float]
     pictures: list[np.ndarray]  # (H, W, 3) uint8 RGB
@@ -58,11 +60,14 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Train, test, and report."""
+    """Train and test both models, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument(
-        '--max-iters', type=int, default=600, help='fewer only shows that it runs'
+        '--max-iters',
+        type=int,
+        default=600,
+        help='the length of each training run; a small number only shows that it works',
     )
     args = parser.parse_args()
     start = time.monotonic()
@@ -71,7 +76,7 @@ def main() -> None:
         folder = args.work_dir / name.lower()
         train(name, config, folder, args.max_iters)
     for name, config in RUNS.items():
-        print(f'Testing {name} on pictures it has not seen ...', flush=True)
+        print(f'Testing {name} on images that it has not seen ...', flush=True)
         results[name] = evaluate(config, args.work_dir / name.lower(), args.max_iters)
     write_table(results, args.work_dir)
     write_sheet(results, args.work_dir)
@@ -81,7 +86,7 @@ def main() -> None:
 
 
 def train(name: str, config: str, folder: Path, max_iters: int) -> None:
-    """Run `tools/train.py`, showing its progress; a killed training goes on."""
+    """Run `tools/train.py` and show its progress. A killed run is continued."""
     if checkpoint(folder, max_iters).exists():
         print(f'{name} is already trained; delete {folder} to train it again.')
         return
@@ -111,12 +116,12 @@ def train(name: str, config: str, folder: Path, max_iters: int) -> None:
 
 
 def checkpoint(folder: Path, max_iters: int) -> Path:
-    """Where a finished training leaves its weights."""
+    """The checkpoint of a finished training run."""
     return folder / f'iter_{max_iters}.pth'
 
 
 def evaluate(config: str, folder: Path, max_iters: int) -> Result:
-    """Scores over the test split, and some of its pictures."""
+    """Results on the test split, and some of its images."""
     # The framework's own words, scores by class among them, stay in a file.
     with (
         (folder / 'test.txt').open('w') as log,
@@ -152,13 +157,13 @@ def _evaluate(config: str, folder: Path, max_iters: int) -> Result:
 
 
 def varied(dataset) -> list[int]:
-    """The pictures, among the first 50, that show the most classes."""
+    """The images with the most classes, among the first 50."""
     labels = [dataset[index]['data_samples'].gt_sem_seg.data for index in range(50)]
     return sorted(range(50), key=lambda index: -labels[index].unique().numel())[:SHOWN]
 
 
 def predict(model, sample: dict) -> tuple:
-    """A picture, its label, and (prediction, confidence)."""
+    """An image, its label, and (prediction, confidence)."""
     import torch
     from mmengine.dataset import pseudo_collate
 
@@ -172,7 +177,7 @@ def predict(model, sample: dict) -> tuple:
 
 
 def write_table(results: dict[str, Result], work_dir: Path) -> None:
-    """Print the scores; save them as Markdown and CSV."""
+    """Print the results, and save them as Markdown and CSV."""
     from mmseg_jml.markdown_table import table
 
     header = ['training', *METRICS]
@@ -188,7 +193,7 @@ def write_table(results: dict[str, Result], work_dir: Path) -> None:
 
 
 def write_sheet(results: dict[str, Result], work_dir: Path) -> Path:
-    """Save pictures, labels, predictions and confidence; return where."""
+    """Save a sheet of images, labels, predictions and confidence; return its path."""
     from mmseg_jml.visualization import prediction_sheet
 
     first = next(iter(results.values()))
@@ -205,7 +210,7 @@ def write_sheet(results: dict[str, Result], work_dir: Path) -> Path:
 
 
 def write_diagrams(results: dict[str, Result], work_dir: Path) -> Path:
-    """Save reliability diagrams, a column for each run; return where."""
+    """Save reliability diagrams with a column for each run; return their path."""
     from mmseg_jml.visualization import reliability_diagram
 
     panels = {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train on several GPUs: tools/dist_train.sh CONFIG GPUS [flags of train.py]
-# On several machines run it on each, with NNODES, NODE_RANK, MASTER_ADDR, PORT set.
+# On several machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT, and run it on each.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

@@ -1,4 +1,4 @@
-"""Write one model of a semi-supervised checkpoint: `python tools/export.py --help`."""
+"""Save one model of a semi-supervised checkpoint: `python tools/export.py --help`."""
 
 import sys
 

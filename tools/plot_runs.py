@@ -1,4 +1,4 @@
-"""Training curves of any work dirs: `python tools/plot_runs.py --help`."""
+"""Plot training curves of any work dirs: `python tools/plot_runs.py --help`."""
 
 import sys
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train under Slurm: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [flags of train.py]
-# Environment: GPUS (4), GPUS_PER_NODE (4), CPUS_PER_TASK (5), SRUN_ARGS.
+# Variables (defaults): GPUS (4), GPUS_PER_NODE (4), CPUS_PER_TASK (5), SRUN_ARGS.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then
@@ -13,7 +13,7 @@ config=$3
 shift 3
 gpus=${GPUS:-4}
 gpus_per_node=${GPUS_PER_NODE:-4}
-# srun splits what it is given into words on purpose
+# The arguments are split into words on purpose
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 
 exec srun \

@@ -1,4 +1,4 @@
-"""What a teacher is like: `python tools/teacher_report.py CONFIG CHECKPOINT`."""
+"""Measure a model as a teacher: `python tools/teacher_report.py CONFIG CHECKPOINT`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT [--help]`."""
+"""Evaluate a checkpoint: `python tools/test.py CONFIG CHECKPOINT`."""
 
 import sys
 

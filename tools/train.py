@@ -1,4 +1,4 @@
-"""Train a config: `python tools/train.py CONFIG [--help for the flags]`."""
+"""Train a config: `python tools/train.py CONFIG` (`--help` lists the flags)."""
 
 import sys
 

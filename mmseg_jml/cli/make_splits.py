@@ -75,7 +75,9 @@ def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
         'of an image, or a regular expression that matches the beginning of its name, '
         "for example 'patient[0-9]+'",
     )
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--seed', type=int, default=0, help='the seed of the random choice (default: 0)'
+    )
     parser.add_argument(
         '--class-balanced',
         action='store_true',

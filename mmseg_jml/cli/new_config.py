@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..suggestion import did_you_mean
 from .config_text import Own, batch_size, config_text, crop_size, iterations
 from .launch import errors_as_sentence, prepare_mmseg
 from .own_files import Rater, absolute, id_masks, sources
@@ -122,7 +123,9 @@ def _parser(prog: str | None) -> Parser:
         action='store_true',
         help='replace an existing config and its lists and masks',
     )
-    parser.add_argument('--workers', type=int, help='how many threads read the files')
+    parser.add_argument(
+        '--workers', type=int, help='the number of threads that read files'
+    )
     return parser
 
 
@@ -200,6 +203,7 @@ def _raters(args: argparse.Namespace) -> list[Rater]:
         raise ValueError(
             f'`--rater` must be a subfolder of {args.masks} with masks of the images: '
             f'{", ".join(names) or "there are none"}; got {args.rater!r}'
+            f'{did_you_mean(args.rater, names)}'
         )
     if not names:
         found = find_pairs(args.images, args.masks, **suffixes)

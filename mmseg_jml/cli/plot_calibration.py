@@ -1,4 +1,4 @@
-"""Compare runs: what `tools/plot_calibration.py` runs. No model is needed."""
+"""The command `plot-calibration`, which compares runs and needs no model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import walk_files, whole_file
 from ..shipped import find_config
+from ..suggestion import did_you_mean
 from .launch import errors_as_sentence, prepare_mmseg
 from .parser import Parser
 
@@ -24,7 +25,7 @@ BINS = '*_bins.csv'
 
 
 def run_plot(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Draw as the command line `argv` says."""
+    """Draw a figure with the arguments `argv`."""
     args = _parser(prog).parse_args(argv)
     with errors_as_sentence():
         figure = args.draw(args)
@@ -35,58 +36,68 @@ def run_plot(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
-    parser = Parser(prog=prog, description='Several runs side by side, as one picture.')
+    parser = Parser(prog=prog, description='Compare several runs in one figure.')
     kinds = parser.add_subparsers(required=True, metavar='KIND')
     bins = kinds.add_parser('reliability', help='reliability diagrams')
     bins.add_argument(
         'runs',
         nargs='+',
         metavar='NAME=PATH',
-        help='a name to show, and a CSV that CalibrationHook wrote, or a work dir: its '
-        'newest one',
+        help='the name to show, and a CSV file from CalibrationHook or a work dir, '
+        'whose newest such file is used',
     )
     bins.add_argument(
         '--split',
         choices=('val', 'test'),
-        help='which figures to take of a work dir (default: those that it has)',
+        help='the split to read from a work dir (default: the only one in it)',
     )
     bins.add_argument(
         '--mixed',
         action='store_true',
-        help='draw runs that were measured on different images',
+        help='allow runs that were measured on different images',
     )
     bins.add_argument(
         '--pixels',
         nargs='+',
         default=['all', 'boundary'],
         metavar='WHICH',
-        help='rows of the picture, as the CSV names them (default: all boundary)',
+        help='the rows of the figure, named as in the CSV file (default: all boundary)',
     )
-    bins.add_argument('--out', type=Path, default=Path('reliability.png'))
+    bins.add_argument(
+        '--out',
+        type=Path,
+        default=Path('reliability.png'),
+        help='the file of the figure (default: %(default)s)',
+    )
     bins.set_defaults(draw=reliability)
-    maps = kinds.add_parser('maps', help="one picture's confidence in each run")
-    maps.add_argument('picture', type=Path)
+    maps = kinds.add_parser('maps', help="an image and each run's confidence")
+    maps.add_argument('picture', type=Path, metavar='IMAGE', help='the image file')
     maps.add_argument(
         'runs',
         nargs='+',
         metavar='NAME=NPZ',
-        help='a name to show, and what `predict --format npz` made of the picture',
+        help='the name to show, and the file that `predict --format npz` wrote',
     )
     maps.add_argument(
         '--config',
-        help='read the picture with the loader of the test pipeline of this config '
-        '(default: LoadImageFromFile without options)',
+        help='read the image as the test pipeline of this config does (default: '
+        'LoadImageFromFile without options)',
     )
-    maps.add_argument('--out', type=Path, default=Path('maps.png'))
+    maps.add_argument(
+        '--out',
+        type=Path,
+        default=Path('maps.png'),
+        help='the file of the figure (default: %(default)s)',
+    )
     maps.set_defaults(draw=maps_of_runs)
     return parser
 
 
 def parse_runs(words: Sequence[str]) -> dict[str, Path]:
-    """Paths by the name of their run, from NAME=PATH.
+    """The path of each run by its name, from arguments NAME=PATH.
 
     Raises:
-        ValueError: A word has no name, or two have the same.
+        ValueError: An argument has no name, or two have the same name.
     """
     runs: dict[str, Path] = {}
     for word in words:
@@ -100,11 +111,11 @@ def parse_runs(words: Sequence[str]) -> dict[str, Path]:
 
 
 def bins_file(path: Path, split: str | None = None) -> Path:
-    """The CSV of a run: `path` itself, or the newest of the split below a work dir.
+    """The CSV file of a run: `path` itself, or the newest of the split in a work dir.
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: There are some of val and of test, and `split` is not given.
+        ValueError: There are files for both val and test, and `split` is not given.
     """
     if not path.is_dir():
         return path
@@ -113,18 +124,19 @@ def bins_file(path: Path, split: str | None = None) -> Path:
     found = sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime)
     if not found:
         raise FileNotFoundError(
-            f'no {pattern} in {path} or below: test the run with a CalibrationHook'
+            f'there is no {pattern} in {path} or its subfolders: test the run with a '
+            'CalibrationHook'
         )
     if len({split_of(file) for file in found}) > 1:
         raise ValueError(
-            f'{path} holds figures of the val split and of the test split: say '
-            '`--split val` or `--split test`, or name the file'
+            f'{path} has results for both the val split and the test split: add '
+            '`--split val` or `--split test`, or give the path of a CSV file'
         )
     return found[-1]
 
 
 def split_of(file: Path) -> str | None:
-    """The split that CalibrationHook measured, by the name that it gives to files."""
+    """The split that CalibrationHook measured, from the name of its file."""
     split = file.name.partition('_')[0]
     return split if split in ('val', 'test') else None
 
@@ -132,10 +144,10 @@ def split_of(file: Path) -> str | None:
 def require_same_images(
     files: Mapping[str, Path], tables: Mapping[str, Mapping[str, BinTable]]
 ) -> None:
-    """Refuse figures that no difference between the runs explains.
+    """Raise if the runs were not measured on the same images.
 
     Raises:
-        ValueError: They are of different splits, or of other numbers of pixels.
+        ValueError: Their splits or their numbers of pixels differ.
     """
     splits = {name: split_of(file) for name, file in files.items()}
     pixels = {
@@ -149,16 +161,16 @@ def require_same_images(
             told = ', '.join(f'{name}: {value}' for name, value in found.items())
             raise ValueError(
                 f'the runs were not measured on the same images; their {what} differs '
-                f'({told}). Give figures of one data set, or say `--mixed`'
+                f'({told}). Compare runs on one dataset, or add `--mixed`'
             )
 
 
 def reliability(args: argparse.Namespace) -> Figure:
-    """One column a run, one row for each kind of pixels.
+    """One column for each run, and one row for each kind of pixels.
 
     Raises:
-        ValueError: A run's file does not hold the pixels that were asked for, or is of
-            other images than another's.
+        ValueError: The file of a run lacks pixels that were asked for, or runs were
+            measured on different images.
     """
     from ..visualization import read_bin_tables, reliability_diagram
 
@@ -173,7 +185,8 @@ def reliability(args: argparse.Namespace) -> Figure:
         missing = [pixels for pixels in args.pixels if pixels not in of_run]
         if missing:
             raise ValueError(
-                f'{files[name]} has no {missing}, `--pixels` may be of {list(of_run)}'
+                f'`--pixels` must be some of {list(of_run)}, which are in '
+                f'{files[name]}, got {missing[0]!r}{did_you_mean(missing[0], of_run)}'
             )
     if not args.mixed:
         require_same_images(files, tables)
@@ -186,11 +199,10 @@ def reliability(args: argparse.Namespace) -> Figure:
 
 
 def maps_of_runs(args: argparse.Namespace) -> Figure:
-    """The picture, then prediction and confidence of each run.
+    """The image, then the prediction and the confidence of each run.
 
     Raises:
-        ValueError: A file holds no predictions, or those of other classes than the
-            first run's.
+        ValueError: A file has no predictions, or the classes of the runs differ.
     """
     from ..visualization import prediction_sheet
 
@@ -200,7 +212,9 @@ def maps_of_runs(args: argparse.Namespace) -> Figure:
     first = next(iter(runs.values()))
     for name, maps in runs.items():
         if maps['classes'].tolist() != first['classes'].tolist():
-            raise ValueError(f'{paths[name]} is of other classes than the first run')
+            raise ValueError(
+                f'the classes in {paths[name]} differ from those of the first run'
+            )
     return prediction_sheet(
         [picture],
         None,
@@ -211,7 +225,7 @@ def maps_of_runs(args: argparse.Namespace) -> Figure:
 
 
 def _read(picture: Path, config: str | None) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, as the pipeline reads it that the maps were made with."""
+    """(H, W, 3) uint8 RGB, as the pipeline that made the maps reads it."""
     prepare_mmseg()
     from mmengine.config import Config
 
@@ -233,5 +247,5 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             }
     except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise ValueError(
-            f'{path} is not what `predict --format npz` writes: {error}'
+            f'{path} is not a file from `predict --format npz`: {error}'
         ) from error

@@ -1,4 +1,4 @@
-"""Training curves of any work dirs: what `tools/plot_runs.py` runs."""
+"""The command `plot-runs`, which plots the training curves of any work dirs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import whole_file
+from ..suggestion import did_you_mean
 from .launch import errors_as_sentence
 from .parser import Parser
 
@@ -20,7 +21,7 @@ METRICS = ('mIoU', 'loss')
 
 
 def run_plot_runs(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Draw as the command line `argv` says."""
+    """Draw a figure with the arguments `argv`."""
     args = _parser(prog).parse_args(argv)
     with errors_as_sentence():
         figure = plot_runs(args)
@@ -33,37 +34,42 @@ def run_plot_runs(argv: Sequence[str] | None = None, prog: str | None = None) ->
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Curves of training runs, of any config: of several runs of one '
-        'name the mean, and a band from the lowest to the highest.',
+        description='Plot the training curves of runs of any config. Runs with the '
+        'same name are shown as their mean, with a band from minimum to maximum.',
     )
     parser.add_argument(
         'runs',
         nargs='+',
         metavar='[NAME=]WORK_DIR',
-        help='a work dir, or a folder of several, as of seeds; a name may be given '
-        "several times, without one it is the folder's",
+        help='a work dir, or a folder of work dirs, for example one for each seed. A '
+        'name may be used several times; the default is the name of the folder',
     )
     parser.add_argument(
         '--metric',
         nargs='+',
         metavar='NAME',
-        help='what to show, as the log names it, a panel each (default: mIoU loss)',
+        help='the metrics to show, named as in the log (default: mIoU loss)',
     )
     parser.add_argument(
         '--group',
         choices=('name', 'run'),
         default='name',
-        help='one line for each name (the default), or for each run',
+        help='draw one line for each name (the default) or for each run',
     )
-    parser.add_argument('--out', type=Path, default=Path('runs.png'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('runs.png'),
+        help='the file of the figure (default: %(default)s)',
+    )
     return parser
 
 
 def plot_runs(args: argparse.Namespace) -> Figure:
-    """One panel a metric.
+    """One panel for each metric.
 
     Raises:
-        FileNotFoundError: a folder has no log of a training.
+        FileNotFoundError: a folder has no training log.
         ValueError: no run has a metric that was asked for.
     """
     from ..experiments.report.curves import curve_panels, metrics_of
@@ -76,17 +82,18 @@ def plot_runs(args: argparse.Namespace) -> Figure:
         logs = [log for of_group in groups.values() for log in of_group]
         known = list(dict.fromkeys(name for log in logs for name in metrics_of(log)))
         raise ValueError(
-            f'no run has {missing or list(METRICS)}, `--metric` may be of {known}'
+            f'`--metric` must be some of {known}, which are in the logs, got '
+            f'{missing or list(METRICS)}{did_you_mean((missing or METRICS)[0], known)}'
         )
     return band_panels(panels)
 
 
 def read_groups(words: Sequence[str], *, separate: bool) -> dict[str, list[Log]]:
-    """The logs of all runs by the name of their line, from NAME=WORK_DIR.
+    """The logs of all runs by the name of their line, from arguments NAME=WORK_DIR.
 
     Raises:
-        FileNotFoundError: a folder has no log of a training.
-        ValueError: a word has no name before its `=` or no folder behind it.
+        FileNotFoundError: a folder has no training log.
+        ValueError: an argument has no name before its `=` or no folder after it.
     """
     from ..experiments.report.curves import find_work_dirs
     from ..experiments.run.logs import read_log
@@ -104,7 +111,7 @@ def read_groups(words: Sequence[str], *, separate: bool) -> dict[str, list[Log]]
 
 
 def split_word(word: str) -> tuple[str, Path]:
-    """Name and folder; a folder that is there may have a `=` in its own name.
+    """Name and folder; an existing folder may have a `=` in its own name.
 
     >>> split_word('CE=work_dirs/a')[0], split_word('work_dirs/a')[0]
     ('CE', 'a')

@@ -1,4 +1,4 @@
-"""Predict images that need no labels: what `tools/predict.py` runs."""
+"""The command `predict`, for images without labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMATS = ('png', 'npz', 'tif')
 
 
 def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Predict as the command line `argv` says; 1 where an image was not predicted."""
+    """Predict images; return 1 if one of them was not predicted."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     _, cfg = load_config(args)
@@ -66,52 +66,52 @@ def run_prediction(argv: Sequence[str] | None = None, prog: str | None = None) -
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Predict images that need no labels: write the predicted class of '
-        'each pixel, its confidence and the entropy.',
-        epilog='After an interruption run the same command again. Images whose maps '
-        'are there are skipped, unless the image has changed.',
+        description='Predict images without labels: write the predicted class of each '
+        'pixel, its confidence and the entropy.',
+        epilog='After an interruption, run the same command again. Images that are '
+        'already predicted are skipped, unless the image has changed.',
     )
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument('checkpoint', help='a path or URL')
     parser.add_argument(
         'images',
         type=Path,
         metavar='IMAGES',
-        help=f'an image, a list of images ({LIST}, one path on each line), or a folder '
-        'of images, which may have subfolders',
+        help=f'an image, a list of images ({LIST} with one path on each line), or a '
+        'folder of images, which may have subfolders',
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('predictions'),
-        help='the folder of the results (default: %(default)s)',
+        help='the folder for the results (default: %(default)s)',
     )
     parser.add_argument(
         '--format',
         choices=FORMATS,
         default='png',
-        help='png: class ids in the colours of the classes, and confidence and '
-        'entropy / log C as 16-bit grey, where 65535 is 1. npz: arrays, with the '
-        'entropy in nats. tif: GeoTIFFs of the same values, with the georeference of '
-        'the image; this needs rasterio. (default: %(default)s)',
+        help='png writes class ids in the colours of the classes, and confidence and '
+        'entropy / log C as 16-bit grey, where 65535 stands for 1. npz writes arrays, '
+        'with the entropy in nats. tif writes the same values as GeoTIFFs with the '
+        'georeference of the image, and needs rasterio. (default: %(default)s)',
     )
     parser.add_argument(
         '--overlay',
         action='store_true',
-        help='also draw the predicted classes over each image, with a legend',
+        help='also save each image with the predicted classes and a legend',
     )
     parser.add_argument(
         '--tile',
         type=int,
         metavar='SIZE',
-        help='predict images that are larger than SIZE pixels in square tiles of that '
+        help='split images that are larger than SIZE pixels into square tiles of that '
         'size, which needs less memory',
     )
     parser.add_argument(
         '--overlap',
         type=int,
         metavar='PIXELS',
-        help='how many pixels neighbouring tiles share; they are blended there '
+        help='how many pixels neighbouring tiles share; their scores are blended there '
         '(default: a quarter of SIZE)',
     )
     return parser
@@ -121,7 +121,7 @@ def parse_tiling(size: int | None, overlap: int | None) -> Tiling | None:
     """The tiles that `--tile` and `--overlap` ask for.
 
     Raises:
-        ValueError: The tiles would not have a size, or not advance.
+        ValueError: The size or the overlap of the tiles is out of range.
     """
     from .prediction.tiles import Tiling
 
@@ -143,7 +143,7 @@ def parse_tiling(size: int | None, overlap: int | None) -> Tiling | None:
 def made_by(
     cfg: Config, checkpoint: str, file_format: str, tiling: Tiling | None
 ) -> dict[str, Any]:
-    """What all predictions in a folder depend on: they are not to be mixed."""
+    """Everything that all predictions in a folder depend on, so that none are mixed."""
     described = json.dumps(
         {'model': cfg.model.to_dict(), 'pipeline': unlabelled_pipeline(cfg)},
         default=str,
@@ -159,10 +159,10 @@ def made_by(
 
 
 def unlabelled_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """The config's own test pipeline without what reads labels.
+    """The test pipeline of the config without the steps that read labels.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The config has no test pipeline.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while dataset.get('pipeline') is None:
@@ -177,7 +177,7 @@ def unlabelled_pipeline(cfg: Config) -> list[dict[str, Any]]:
 
 
 def is_done(name: Path, images: Images, output: Output, index: Index) -> bool:
-    """Whether all files of an image are there, made from what it holds now."""
+    """Whether all files of an image exist and were made from its current content."""
     if not all(path.is_file() for path in output.files(name)):
         return False
     return index.is_current(name, images.root / name)
@@ -206,7 +206,7 @@ def prepare(
 
 
 def report(images: Images, todo: int, failed: dict[Path, str], out: Path) -> int:
-    """Say what was predicted and what was not; return the exit status."""
+    """Print what was predicted and what was not; return the exit status."""
     for note in images.notes:
         print(f'note: {note}', file=sys.stderr)
     for name, reason in failed.items():
@@ -215,7 +215,7 @@ def report(images: Images, todo: int, failed: dict[Path, str], out: Path) -> int
         )
     tried = len(failed) - len(images.left_out)
     print(
-        f'{out}: {todo - tried} predicted, {len(images.names) - todo} already there, '
+        f'{out}: {todo - tried} predicted, {len(images.names) - todo} done before, '
         f'{len(failed)} not predicted'
     )
     return int(bool(failed))

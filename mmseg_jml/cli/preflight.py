@@ -1,4 +1,4 @@
-"""What can be known to fail before a training starts."""
+"""Checks that find errors before a training run starts."""
 
 import os
 from datetime import timedelta
@@ -18,14 +18,14 @@ from .options import metrics_of
 COMPARING = ('IoUMetric', 'CalibrationMetric', 'FineGrainedIoUMetric')
 NO_CHECK = '--no-check'
 INFINITE = ('InfiniteSampler', 'SemiSupervisedSampler')
-OVERRIDE = f'(Add `{NO_CHECK}` to train all the same.)'
+OVERRIDE = f'(Add `{NO_CHECK}` to train anyway.)'
 
 
 def check_loaders(cfg: Config) -> None:
-    """Refuse batches without a fixed ratio of unlabelled images.
+    """Raise unless every batch has the same ratio of unlabelled images.
 
     Raises:
-        ValueError: there are such batches; the message names the loader.
+        ValueError: the ratio would vary; the message names the loader.
     """
     for key in ('train_dataloader', 'val_dataloader'):
         if cfg.get(key) is not None:
@@ -36,11 +36,11 @@ def check_loaders(cfg: Config) -> None:
 
 
 def check_data_sets(cfg: Config) -> None:
-    """List the datasets of training and validation and look at some masks.
+    """List the datasets of training and validation and read some of the masks.
 
     Raises:
-        ValueError: what `check_dataset` finds; the message names the loader, and the
-            flag that starts the training all the same.
+        ValueError: `check_dataset` finds a problem; the message names the loader, and
+            the flag that starts the training anyway.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     for key in ('train_dataloader', 'val_dataloader'):
@@ -56,10 +56,10 @@ def check_data_sets(cfg: Config) -> None:
 
 
 def check_evaluation(cfg: Config, split: str) -> None:
-    """Refuse images that are not there or have no masks, where metrics compare them.
+    """Raise if images or the masks that metrics compare with are missing.
 
     Raises:
-        ValueError: there are such images; the message names the loader.
+        ValueError: some are missing; the message names the loader.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     kinds = [m.get('type') for m in metrics_of(cfg, split) if not m.get('format_only')]
@@ -70,7 +70,7 @@ def check_evaluation(cfg: Config, split: str) -> None:
             if not trouble and set(kinds) & set(COMPARING) and lacks_masks(leaf):
                 trouble = (
                     'its images have no masks to compare predictions with. To predict '
-                    'images without masks: `python -m mmseg_jml predict CONFIG '
+                    'images without masks, run `python -m mmseg_jml predict CONFIG '
                     'CHECKPOINT FOLDER`'
                 )
             if trouble:
@@ -80,10 +80,10 @@ def check_evaluation(cfg: Config, split: str) -> None:
 
 
 def check_save_best(cfg: Config) -> None:
-    """Refuse a figure for the best checkpoint that the validation will not have.
+    """Raise if the best checkpoint is chosen by a metric that is not evaluated.
 
     Raises:
-        ValueError: it is of another model than the one that is evaluated.
+        ValueError: the metric belongs to a model that is not evaluated.
     """
     evaluator = cfg.get('val_evaluator')
     if not isinstance(evaluator, dict) or evaluator.get('type') != 'SemiEvaluator':
@@ -95,14 +95,14 @@ def check_save_best(cfg: Config) -> None:
     for key in best if isinstance(best, list) else [best]:
         if isinstance(key, str) and key != 'auto' and key.split('/')[0] not in allowed:
             raise ValueError(
-                f'`default_hooks.checkpoint.save_best` must be a figure of '
-                f'{" or ".join(allowed)}, as `model.eval_model={chosen!r}` is, for '
-                f"instance '{allowed[0]}/mIoU', got {key!r}"
+                f'`default_hooks.checkpoint.save_best` must be a metric of '
+                f'{" or ".join(allowed)}, which `model.eval_model={chosen!r}` '
+                f"evaluates, for example '{allowed[0]}/mIoU', got {key!r}"
             )
 
 
 def check_loop(cfg: Config) -> None:
-    """Refuse epochs of a sampler that never ends: nothing would ever be saved.
+    """Raise if epochs would never end, because then nothing would be saved.
 
     Raises:
         ValueError: the loop counts epochs and the sampler is infinite.
@@ -121,7 +121,7 @@ def check_loop(cfg: Config) -> None:
 
 
 def model_classes(cfg: Config) -> int | None:
-    """Return the model's number of classes, None where the config does not tell."""
+    """Return the number of classes, or None if the config does not give it."""
     heads = (cfg.get('model') or {}).get('decode_head') or {}
     last = heads[-1] if isinstance(heads, list) else heads  # a cascade has several
     number = last.get('num_classes')
@@ -130,20 +130,21 @@ def model_classes(cfg: Config) -> int | None:
 
 
 def prepare_launcher(cfg: Config) -> None:
-    """Start the process group on machines without a GPU, where mmengine cannot.
+    """Start the process group on machines without a GPU, where MMEngine cannot.
 
-    mmengine sets a CUDA device and gives DDP device ids whatever the backend is, so
-    gloo on CPU is started here, before its Runner, which then keeps it.
+    MMEngine always sets a CUDA device and gives DDP device ids. So gloo on the CPU is
+    started here, before MMEngine's Runner, which then uses it.
 
     Raises:
-        ValueError: a launcher that cannot work here; the message says what does.
+        ValueError: the launcher cannot work here; the message names one that can.
     """
     if cfg.launcher == 'none':
         return
     if cfg.launcher == 'pytorch' and 'RANK' not in os.environ:
         raise ValueError(
-            '`--launcher pytorch` is for processes that torchrun started: use '
-            '`torchrun --nproc_per_node N -m mmseg_jml ...`, with N the number of GPUs'
+            '`--launcher pytorch` is for processes that torchrun started: run '
+            '`torchrun --nproc_per_node N -m mmseg_jml ...`, where N is the number of '
+            'GPUs'
         )
     _share_repeated_backward(cfg)
     if get_device() != 'cpu':
@@ -152,9 +153,9 @@ def prepare_launcher(cfg: Config) -> None:
     backend = dist_cfg.get('backend', 'nccl')
     if cfg.launcher != 'pytorch' or backend != 'gloo':
         raise ValueError(
-            f'`--launcher {cfg.launcher}` with backend {backend!r} needs a GPU and '
-            f'none is visible: on CPU use `--launcher pytorch --cfg-options '
-            f'env_cfg.dist_cfg.backend=gloo`, or one process'
+            f'`--launcher {cfg.launcher}` with backend {backend!r} needs a GPU, but '
+            f'none was found. On the CPU, use `--launcher pytorch --cfg-options '
+            f'env_cfg.dist_cfg.backend=gloo`, or a single process'
         )
     seconds = dist_cfg.get('timeout')
     timeout = None if seconds is None else timedelta(seconds=seconds)
@@ -164,7 +165,7 @@ def prepare_launcher(cfg: Config) -> None:
 
 
 def default_wrapper(cfg: Config) -> dict[str, Any]:
-    """The config of the model wrapper that MMEngine uses where none is given."""
+    """The config of the model wrapper that MMEngine uses by default."""
     return {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
@@ -173,10 +174,10 @@ def default_wrapper(cfg: Config) -> dict[str, Any]:
 
 
 def _share_repeated_backward(cfg: Config) -> None:
-    """Let DDP take gradients of a backbone that is checkpointed in several passes.
+    """Let DDP work with a backbone that uses gradient checkpointing several times.
 
     A semi-supervised step runs the backbone once for each view. With `with_cp=True`
-    each run is a backward pass of its own, and DistributedDataParallel then fails
+    each of these has its own backward pass, and DistributedDataParallel then fails
     ("mark a variable ready only once") unless the graph is declared static.
     """
     model = cfg.get('model') or {}

@@ -1,4 +1,4 @@
-"""Read the config that a command line names, or say in a sentence why it cannot be."""
+"""Read the config of a command, or explain in a sentence why this failed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')  # those that MMEngine reads
 def read_config(
     args: argparse.Namespace, needs: Collection[str] = ('model',)
 ) -> tuple[Path, Config]:
-    """The config file that `args` names, and what it says after `--loss` and options.
+    """The path of the config in `args`, and the config with `--loss` and options.
 
     Raises:
-        FileNotFoundError: There is no such config, no base of it, or no such loss.
-        ImportError: A module of its `custom_imports` does not import.
-        ValueError: The config is not one, cannot be read, lacks a part of `needs`, or
-            an option does not fit it.
+        FileNotFoundError: The config, one of its bases or the loss does not exist.
+        ImportError: A module in its `custom_imports` cannot be imported.
+        ValueError: The config cannot be read, lacks a part in `needs`, or does not fit
+            an option.
     """
     path = find_config(args.config)
     _check_order(path, getattr(args, 'checkpoint', None))
@@ -45,7 +45,7 @@ def read_config(
 
 
 def _check_order(config: Path, checkpoint: str | None) -> None:
-    """Refuse a checkpoint as the config and a config as the checkpoint."""
+    """Raise if a checkpoint is given as the config, or a config as the checkpoint."""
     is_config = config.suffix in CONFIG_SUFFIXES
     if checkpoint is None or Path(checkpoint).suffix not in CONFIG_SUFFIXES:
         if is_config:
@@ -56,8 +56,8 @@ def _check_order(config: Path, checkpoint: str | None) -> None:
         )
     if not is_config:
         raise ValueError(
-            f'the config comes before the checkpoint, got {str(config)!r} as the '
-            f'config and {checkpoint!r} as the checkpoint: swap the two'
+            f'the config must come before the checkpoint, got {str(config)!r} as the '
+            f'config and {checkpoint!r} as the checkpoint: swap them'
         )
     raise ValueError(f'`checkpoint` must be a file of weights, got {checkpoint!r}')
 
@@ -71,14 +71,14 @@ def _load(path: Path) -> Config:
         line = _line_of_config(error)
         if line is None and not isinstance(error, OSError | SyntaxError | ValueError):
             raise  # a module of the user's, whose traceback tells where
-        where = f' in line {line} of it or of one of its bases' if line else ''
+        where = f' on line {line} of it or of one of its bases' if line else ''
         raise ValueError(
             f'the config {path} cannot be read: {type(error).__name__}{where}: {error}'
         ) from error
 
 
 def _line_of_config(error: Exception) -> int | None:
-    """The line that raised, where it is of a config that MMEngine ran."""
+    """The number of the line that raised, if it is in a config that MMEngine ran."""
     *_, (caller, _), (frame, line) = walk_tb(error.__traceback__)
     functions = caller.f_code.co_name, frame.f_code.co_name
     return line if functions == (READER, '<module>') else None
@@ -89,7 +89,7 @@ def _change(cfg: Config, options: Mapping[str, Any]) -> None:
         cfg.merge_from_dict(dict(options))
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f'`--cfg-options` of {", ".join(options)} do not fit the config: '
+            f'`--cfg-options` {", ".join(options)} do not fit the config: '
             f'{error.args[0]}'
         ) from error
 
@@ -99,7 +99,7 @@ def _check_parts(cfg: Config, needs: Collection[str], path: Path) -> None:
     if missing:
         raise ValueError(
             f'the config {path} has no {" and no ".join(map("`{}`".format, missing))}: '
-            'add what is missing, or inherit it from a complete config by `_base_`'
+            'add what is missing, or inherit from a complete config with `_base_`'
         )
     model = cfg.get('model')
     if 'model' in needs and not (isinstance(model, dict) and 'type' in model):

@@ -1,4 +1,4 @@
-"""The passes over the pictures behind `calibrate`: draw pixels, fit, measure."""
+"""How `calibrate` draws pixels, fits the scalings and measures their effect."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROUNDS = 1000  # of the bootstrap
 
 
 class Task(NamedTuple):
-    """A model, its pictures, and how they are measured."""
+    """A model, the images of a split, and how they are measured."""
 
     model: nn.Module
     loader: DataLoader
@@ -45,18 +45,18 @@ class Task(NamedTuple):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the data set's classes."""
+        """The names of the classes of the dataset."""
         return tuple(self.loader.dataset.metainfo['classes'])
 
     def build_metric(self) -> CalibrationMetric:
-        """A metric that has seen nothing."""
+        """A new metric without any images."""
         metric = METRICS.build(copy.deepcopy(self.metric))
         metric.dataset_meta = self.loader.dataset.metainfo
         return metric
 
 
 class Fitted(NamedTuple):
-    """Scalings, and the pixels they were fitted on."""
+    """The scalings, and the pixels that they were fitted on."""
 
     temperature: float
     vector: Scaling
@@ -66,7 +66,7 @@ class Fitted(NamedTuple):
     seed: int
 
     def options(self) -> dict[str, dict[str, Any]]:
-        """The `scaling` of CalibratedEncoderDecoder, by its name."""
+        """The argument `scaling` of CalibratedEncoderDecoder, for each scaling."""
         return {
             'temperature': {'temperature': self.temperature},
             'vector': {
@@ -76,7 +76,7 @@ class Fitted(NamedTuple):
         }
 
     def scalings(self) -> dict[str, Scaling]:
-        """What each of `options` multiplies and adds."""
+        """The factors and offsets of each of `options`."""
         inverse = torch.tensor([1 / self.temperature])
         return {
             'temperature': Scaling(inverse, torch.zeros(1)),
@@ -85,10 +85,10 @@ class Fitted(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Figures (value, low, high) of one scaling over all labelled pixels.
+    """Measures (value, low, high) of one scaling over all labelled pixels.
 
-    ECE and BECE are in per cent, NLL in nats; `change` is that to before, whose
-    interval draws the same pictures for both.
+    ECE and BECE are in per cent, NLL in nats. `change` is the difference to no scaling;
+    its interval uses the same bootstrap samples of the images for both.
     """
 
     figures: dict[str, tuple[float, float, float]]
@@ -101,7 +101,7 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
     """Build the model and the loader of `split`.
 
     Raises:
-        ValueError: The config has no such split, or the split no images or masks.
+        ValueError: The config has no such split, or the split has no images or masks.
         CheckpointError: The checkpoint does not fit.
     """
     loader = cfg.get(f'{split}_dataloader')
@@ -120,16 +120,17 @@ def prepare(cfg: Config, checkpoint: str, split: str) -> Task:
 
 
 def fit(task: Task, *, max_pixels: int, seed: int) -> Fitted:
-    """Fit both scalings on at most `max_pixels`, as many of each picture.
+    """Fit both scalings on at most `max_pixels`, the same number for each image.
 
     Raises:
-        ValueError: There are fewer pixels than pictures to draw, none is labelled, or
-            they have no best temperature.
+        ValueError: `max_pixels` is less than the number of images, no pixel is
+            labelled, or no temperature is the best.
     """
     pictures = len(task.loader.dataset)
     if max_pixels < pictures:
         raise ValueError(
-            f'`--max-pixels` must be at least the {pictures} pictures, got {max_pixels}'
+            f'`--max-pixels` must be at least {pictures}, the number of images, got '
+            f'{max_pixels}'
         )
     ignore_index = task.build_metric().ignore_index
     logits, labels, labelled = [], [], 0
@@ -156,7 +157,7 @@ def fit(task: Task, *, max_pixels: int, seed: int) -> Fitted:
 
 
 def _predictions(task: Task) -> Iterator[tuple[Tensor, list[SegDataSample]]]:
-    """The logits (N,C,H,W) that the model's test mode gives, and what they are of."""
+    """The logits (N,C,H,W) from the test mode of the model, and their samples."""
     batches = (task.loader, len(task.loader))
     for batch in track_iter_progress(batches):
         data = task.model.data_preprocessor(batch, False)
@@ -171,10 +172,10 @@ def _predictions(task: Task) -> Iterator[tuple[Tensor, list[SegDataSample]]]:
 def _full_size(
     model: nn.Module, logits: Tensor, samples: list[SegDataSample]
 ) -> list[SegDataSample]:
-    """Samples with logits of the pictures' own size, of a binary head too.
+    """Samples with logits of the images' own size, also for a binary head.
 
-    One channel would come back as a probability; beside a background whose logit is 0
-    it comes back as it is.
+    A single channel would be returned as a probability. Together with a background
+    channel of zeros it is returned unchanged.
     """
     if logits.shape[1] == 1:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
@@ -182,7 +183,7 @@ def _full_size(
 
 
 def evaluate(task: Task, fitted: Fitted) -> dict[str, Measured]:
-    """Measure every labelled pixel, as it is and with each scaling.
+    """Measure every labelled pixel, without scaling and with each scaling.
 
     The path is that of testing CalibratedEncoderDecoder: the same logits, scaled before
     anything else is made of them, and the config's own CalibrationMetric.
@@ -208,7 +209,7 @@ def evaluate(task: Task, fitted: Fitted) -> dict[str, Measured]:
 def _compare(
     metrics: dict[str, CalibrationMetric], changed: dict[str, int]
 ) -> dict[str, Measured]:
-    """Figures and intervals; every metric draws the same pictures."""
+    """Measures and intervals; every metric draws the same images."""
     number = len(metrics[BEFORE].results)
     once = torch.ones(1, number, dtype=torch.float64)
     counts = torch.cat([once, resample_counts(number, ROUNDS)])
@@ -241,5 +242,5 @@ def _compare(
 
 
 def _interval(values: Tensor) -> tuple[float, float, float]:
-    """The first value, and the interval of the others."""
+    """The first value, and the interval of the other values."""
     return values[0].item(), *percentile_interval(values[1:])

@@ -1,4 +1,4 @@
-"""A training of two steps, to see that the parts work together."""
+"""A training run of two steps, which shows that the installation works."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SMALL = {
 
 
 def smoke_training() -> str:
-    """Train, validate and save the demo's model in a temporary folder; say so.
+    """Train, validate and save the model of the demo, and return a sentence about it.
 
     Raises:
-        Exception: whatever fails.
+        Exception: any error of the training run.
     """
     from mmengine.config import Config
     from mmengine.runner import Runner
@@ -45,7 +45,7 @@ def smoke_training() -> str:
         runner = Runner.from_cfg(cfg)
         runner.train()
         if not (Path(folder) / f'iter_{STEPS}.pth').is_file():
-            raise FileNotFoundError(f'no checkpoint after {STEPS} iterations')
+            raise FileNotFoundError(f'there is no checkpoint after {STEPS} iterations')
     seconds = time.monotonic() - start
     device = next(runner.model.parameters()).device.type
     return (

@@ -1,4 +1,4 @@
-"""Measure a model as a teacher: what `tools/teacher_report.py` runs."""
+"""The command `teacher-report`, which measures a model as a teacher."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ UNITS = {
 
 
 class Row(NamedTuple):
-    """The soft label of one image, over its labelled pixels.
+    """Measures of the soft label of one image, over its labelled pixels.
 
-    An image whose pixels are all ignored has no figures.
+    They are missing for an image whose pixels are all ignored.
     """
 
     picture: str  # its path, relative to the root of the dataset
@@ -58,7 +58,7 @@ class Row(NamedTuple):
 def run_teacher_report(
     argv: Sequence[str] | None = None, prog: str | None = None
 ) -> int:
-    """Measure, print and write as the command line `argv` says."""
+    """Measure a model, and print and write the report."""
     args = _parser(prog).parse_args(argv)
     prepare_mmseg()
     path, cfg = load_config(args)
@@ -98,31 +98,35 @@ def run_teacher_report(
 def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=prog,
-        description='Measure a model as a teacher: accuracy, calibration, and how soft '
-        'its labels are.',
+        description='Measure a model as a teacher: how accurate and calibrated it is, '
+        'and how soft its labels are.',
     )
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='a file or an address')
+    parser.add_argument('checkpoint', help='a path or URL')
     parser.add_argument(
-        '--split', choices=SPLITS, default='val', help='default: %(default)s'
+        '--split',
+        choices=SPLITS,
+        default='val',
+        help='the split to measure (default: val)',
     )
     parser.add_argument(
         '--threshold',
         type=float,
         default=0.01,
-        help='of an active class, as in JaccardMetricLoss (default: %(default)s)',
+        help='the probability above which a class is active, as in JaccardMetricLoss '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--out',
         type=Path,
-        help='folder of the report (default: work_dirs/<name of config>/teacher/'
-        '<folder and name of checkpoint>-<split>)',
+        help='the folder for the report (default: work_dirs/<config>/teacher/'
+        '<folder and name of the checkpoint>-<split>)',
     )
     return parser
 
 
 def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
-    """Accuracy and calibration of all pictures, and a row for each, in one pass."""
+    """Accuracy and calibration of all images, and a row for each image."""
     import torch
     from mmengine.registry import METRICS
     from mmengine.utils import track_iter_progress
@@ -148,9 +152,9 @@ def measure(task: Task, threshold: float) -> tuple[dict[str, float], list[Row]]:
 
 
 def images_root(dataset: Any) -> Path | None:
-    """The folder that all images of a dataset lie in, also of several in one; or None.
+    """The folder that contains all images of a dataset, or None if there is none.
 
-    That of each is its `data_root`, or else the folder of its images.
+    For a single dataset it is the `data_root`, or else the folder of the images.
     """
     from ..datasets.check import leaf_datasets
 
@@ -166,7 +170,7 @@ def images_root(dataset: Any) -> Path | None:
 def image_row(
     sample: dict, threshold: float, ignore_index: int = 255, root: Path | None = None
 ) -> Row:
-    """What the soft label of a data sample is like."""
+    """Measures of the soft label of a data sample."""
     from ..evaluation.pictures import read_logits, read_picture
     from ..functional.uncertainty import class_probs, entropy_map
 
@@ -196,14 +200,16 @@ def _relative(name: str, root: Path | None) -> str:
 
 
 def averages(rows: Sequence[Row]) -> dict[str, float]:
-    """The mean entropy of all pixels, and of the shares over the images.
+    """The mean entropy over all pixels, and the mean shares over the images.
 
     Raises:
         ValueError: All pixels of all images are ignored.
     """
     counted = [row for row in rows if row.pixels]
     if not counted:
-        raise ValueError('all pixels of all images are ignored: nothing is measured')
+        raise ValueError(
+            'all pixels of all images are ignored, so there is nothing to measure'
+        )
     pixels = sum(row.pixels for row in counted)
     return {
         'entropy': sum(row.entropy * row.pixels for row in counted) / pixels,
@@ -215,7 +221,7 @@ def averages(rows: Sequence[Row]) -> dict[str, float]:
 def report(
     title: str, figures: dict[str, float], rows: Sequence[Row], threshold: float
 ) -> str:
-    """The figures as Markdown."""
+    """The report as Markdown."""
     head = [f'{name} ({UNITS[name]})' for name in figures]
     cells = [
         f'{value:.4f}' if name == 'entropy' else f'{value:.2f}'
@@ -224,22 +230,22 @@ def report(
     number = sum(row.pixels > 0 for row in rows)
     void = len(rows) - number
     left_out = (
-        f' {void} more have no labelled pixel and are not counted.' if void else ''
+        f' Another {void} have no labelled pixel and are left out.' if void else ''
     )
     return '\n'.join(
         [
             f'# Teacher: {title}\n',
             f'{table(head, [cells])}\n',
-            f'Of {number} images.{left_out} Entropy: the mean of all labelled pixels. '
-            'Active: classes whose largest probability in an image is past '
-            f'{threshold:g}; labelled: classes that its label has; both are means over '
-            'images.',
+            f'The report covers {number} images.{left_out} Entropy is the mean over '
+            'all labelled pixels. A class is active in an image if its largest '
+            f'probability there is above {threshold:g}, and labelled if it is in the '
+            'label; both shares are means over the images.',
         ]
     )
 
 
 def write_rows(path: Path, figures: dict[str, float], rows: Sequence[Row]) -> None:
-    """A CSV file: a row for all pictures, and one for each."""
+    """Write a CSV file with a row for all images and one for each image."""
     head = ['picture', 'pixels', *UNITS]
     pixels = sum(row.pixels for row in rows)
     found = [{'picture': 'all', 'pixels': pixels, **figures}]
@@ -248,6 +254,6 @@ def write_rows(path: Path, figures: dict[str, float], rows: Sequence[Row]) -> No
 
 
 def _cells(row: dict[str, Any], head: Sequence[str]) -> list[Any]:
-    """The values of a row, empty where there is none."""
+    """The values of a row, with empty cells for missing ones."""
     values = [row.get(name) for name in head]
     return ['' if value is None else value for value in values]

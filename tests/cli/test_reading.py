@@ -50,7 +50,7 @@ def test_a_config_is_read_and_changed(read):
 def test_a_checkpoint_before_the_config_is_told_to_be_swapped(read, tmp_path):
     (tmp_path / 'a.pth').touch()
     said = refusal(read, MODEL, config='a.pth', checkpoint='config.py')
-    assert said.endswith("and 'config.py' as the checkpoint: swap the two")
+    assert said.endswith("and 'config.py' as the checkpoint: swap them")
 
 
 def test_a_config_is_no_checkpoint_and_a_checkpoint_no_config(read, tmp_path):

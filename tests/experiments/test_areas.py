@@ -58,7 +58,7 @@ def test_runs_of_the_same_test_do_not_mismatch(tmp_path):
 def test_other_pictures_mismatch(tmp_path):
     names = [f'{i:03}.png' for i in range(1, 21)]
     other = read(tmp_path, areas_of(1), 'b', names=names)
-    assert '2 pictures are in one of them alone' in mismatch(
+    assert '2 images are in only one of them' in mismatch(
         read(tmp_path, areas_of(0)), other
     )
 
@@ -76,11 +76,11 @@ def test_other_labels_of_the_same_pictures_mismatch(tmp_path):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda text: '', 'has no picture or no column union.<class>'),
-        (lambda text: text.splitlines()[0], 'has no picture'),
-        (lambda text: text.replace('union.sky', 'sky'), 'of the same classes'),
-        (lambda text: text.replace('intersection.sky', 'sky'), 'of the same classes'),
-        (lambda text: text.replace('001.png', '000.png'), "of the name '000.png'"),
+        (lambda text: '', 'has no image or no column union.<class>'),
+        (lambda text: text.splitlines()[0], 'has no image'),
+        (lambda text: text.replace('union.sky', 'sky'), 'for the same classes'),
+        (lambda text: text.replace('intersection.sky', 'sky'), 'for the same classes'),
+        (lambda text: text.replace('001.png', '000.png'), "with the name '000.png'"),
         (lambda text: text.replace('003.png,', '003.png,many'), 'many'),
         (lambda text: text[: text.index('005.png') + 9], 'a.csv'),
         (lambda text: text.replace('name', 'file'), "'name'"),

@@ -65,7 +65,7 @@ def test_only_brings_the_teachers_along():
     cells = {'a': 'a.py', 't': 't.py', 's': {'config': 's.py', 'teacher': 't'}}
     plan = make_plan({'name': 'p', 'cells': cells})
     assert names(plan, only=['s']) == ['t/seed-0', 's/seed-0']
-    with pytest.raises(ValueError, match=r"`--only` must be some of .*got \['b'\]"):
+    with pytest.raises(ValueError, match=r"`--only` must be some of .*got 'b'"):
         names(plan, only=['b'])
 
 
@@ -237,12 +237,15 @@ def test_one_new_dict_may_be_opened():
 @pytest.mark.parametrize(
     ('changed', 'sentence'),
     [
-        ({'config': 'none.py'}, "cell 'a': no config 'none.py'"),
-        ({'loss': 'none'}, "cell 'a': no loss 'none'"),
-        ({'teacher': 'b'}, "cell 'a': a cell with a `teacher` needs a config of a st"),
+        ({'config': 'none.py'}, "cell 'a': there is no config 'none.py'"),
+        ({'loss': 'none'}, "cell 'a': there is no loss 'none'"),
+        (
+            {'teacher': 'b'},
+            "cell 'a': a cell with a `teacher` needs the config of a st",
+        ),
         (
             {'overrides': {'no.x.y': 1}},
-            "cell 'a': `no.x.y` must be of the config",
+            "cell 'a': `no.x.y` must be a setting of the config",
         ),
     ],
 )
@@ -283,9 +286,9 @@ def test_a_training_of_the_same_config_is_gone_on_from(tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'sentence'),
     [
-        ({'train_cfg.max_iters': 9}, 'train_cfg.max_iters: 9 there, 2 in the plan'),
-        ({'randomness.seed': 1}, 'randomness.seed: 1 there, 0 in the plan'),
-        ({'model.new': 1}, "model.new: 1 there, 'not set' in the plan"),
+        ({'train_cfg.max_iters': 9}, 'train_cfg.max_iters: 9 there, but 2 in the plan'),
+        ({'randomness.seed': 1}, 'randomness.seed: 1 there, but 0 in the plan'),
+        ({'model.new': 1}, "model.new: 1 there, but 'not set' in the plan"),
         ({'load_from': 'a.pth'}, "load_from: 'a.pth' there"),
     ],
 )
@@ -294,7 +297,7 @@ def test_a_training_of_another_config_is_never_mixed_in(tmp_path, changes, sente
     trained(run, **changes)
     with pytest.raises(ValueError, match=sentence) as error:
         check([run])
-    assert 'another --work-dir' in str(error.value)
+    assert 'another `--work-dir`' in str(error.value)
     assert 'delete that folder' in str(error.value)
 
 

@@ -91,7 +91,7 @@ def test_without_a_common_seed_the_means_are_compared(tmp_path, read):
     found = compare(b, a, counts)
     assert found.of_runs == {}
     assert found.changes['ECE'].value == 2
-    assert found.remark == 'means of other seeds than those of the baseline'
+    assert found.remark == 'the seeds differ from those of the baseline'
 
 
 def test_other_pictures_are_not_compared(tmp_path, read):
@@ -102,7 +102,7 @@ def test_other_pictures_are_not_compared(tmp_path, read):
     assert not found.changes
     assert not found.of_runs
     assert not found.classes
-    assert found.remark.startswith('not compared: the test sets differ: 40 pictures')
+    assert found.remark.startswith('not compared: the test sets differ: 40 images')
     assert not summarize_cell(b, counts).intervals
 
 
@@ -120,8 +120,8 @@ def test_a_run_without_counts_leaves_differences_without_intervals(tmp_path, rea
     a, b, counts = read()
     found = compare(b, a, counts)
     assert found.changes['mIoU'].low is None
-    assert found.remark.startswith('no intervals, and not known to be of the same test')
-    assert 'b, seed 1 has no counts of its pictures' in found.remark
+    assert found.remark.startswith('no intervals, and the test images may differ')
+    assert 'b, seed 1 has no pixel counts for its images' in found.remark
 
 
 def test_broken_counts_are_no_counts(tmp_path, read):
@@ -135,7 +135,7 @@ def test_broken_counts_are_no_counts(tmp_path, read):
 def test_a_cell_without_a_finished_run_is_not_compared(tmp_path, read):
     write_run(tmp_path / 'a/seed-0', areas_of(0))
     a, b, counts = read()
-    assert compare(b, a, counts).remark == 'no run of both is finished'
+    assert compare(b, a, counts).remark == 'there is no finished run of both'
     assert summarize_cell(b, counts).figures == {}
 
 

@@ -81,7 +81,7 @@ def test_validation_by_epoch_is_over_epochs():
 def test_epochs_and_iterations_do_not_share_a_panel():
     epochs = Log(train((50, 1.0), epoch=1).train, [{'step': 1, 'mIoU': 30.0}])
     iterations = Log(train((50, 1.0)).train, [{'step': 50, 'mIoU': 30.0}])
-    with pytest.raises(ValueError, match='mIoU is by epoch in some runs'):
+    with pytest.raises(ValueError, match='mIoU is logged by epoch in some runs'):
         curve_panels({'a': [epochs], 'b': [iterations]}, ['mIoU'])
 
 
@@ -118,5 +118,5 @@ def test_work_dirs_in_a_linked_folder_are_found(tmp_path):
 def test_a_folder_without_a_training_is_refused(tmp_path):
     write_log(tmp_path / 'test', [], val=[(0, 3.0)])
     assert read_log(tmp_path / 'test').val
-    with pytest.raises(FileNotFoundError, match='no log of a training'):
+    with pytest.raises(FileNotFoundError, match='no training log'):
         find_work_dirs(tmp_path)

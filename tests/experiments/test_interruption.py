@@ -72,7 +72,7 @@ def test_a_killed_plan_goes_on_with_what_is_missing(monkeypatch, tmp_path):
     assert read_state(second.folder)['state'] == 'running'
     done, lines = go(runs_of(path))
     assert done
-    assert 'b/seed-0 waits for another process' in lines[1]
+    assert 'b/seed-0 is waiting for another process' in lines[1]
     # What outlived the first runner was left in peace, and its work was kept.
     assert calls(first)[0] == calls(second)[0] == ['train', 'test']
 

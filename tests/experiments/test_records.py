@@ -64,8 +64,8 @@ def test_what_is_not_finite_is_no_figure(tmp_path, folder):
     ('record', 'state', 'reason'),
     [
         ({'state': 'failed', 'reason': 'out of memory'}, 'failed', 'out of memory'),
-        ({'state': 'failed', 'reason': None}, 'failed', 'no reason was noted'),
-        ({'state': 'running'}, 'running', 'it still runs, or was killed'),
+        ({'state': 'failed', 'reason': None}, 'failed', 'no reason was recorded'),
+        ({'state': 'running'}, 'running', 'it is still running, or was killed'),
         ({'state': 'done'}, 'done', ''),
     ],
 )
@@ -87,7 +87,10 @@ def test_a_run_without_a_test_says_how_far_it_came(tmp_path, folder, noted):
         note(folder, state='done')
     run = only_run(tmp_path)
     assert run.state == 'untested'
-    assert run.reason == 'trained to iteration 100; test/ has no whole result'
+    assert (
+        run.reason
+        == 'it was trained to iteration 100, but test/ has no complete result'
+    )
 
 
 def test_half_a_record_is_none(tmp_path, folder):

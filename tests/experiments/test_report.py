@@ -141,12 +141,12 @@ def test_unfinished_runs_are_named_with_their_reason(work_dir):
     assert '4 of 9 runs' in section
     reason = 'train ended: … Out of memory'
     assert f'| Dice \\| mmseg | seed 1 | failed | {reason} |' in section
-    assert '| CE | seed 2 | missing | it was not begun |' in section
+    assert '| CE | seed 2 | missing | it was not started |' in section
 
 
 def test_runs_that_are_missing_alike_share_a_row(work_dir):
     text = write_report(make_plan(seeds=(0, 1, 2, 3)), work_dir).read_text('utf-8')
-    assert '| JML | seed 2; seed 3 | missing | it was not begun |' in text
+    assert '| JML | seed 2; seed 3 | missing | it was not started |' in text
     assert '7 of 12 runs' in text
 
 
@@ -168,14 +168,14 @@ def test_differences_have_a_row_for_each_figure_and_class(work_dir):
     shown = '{difference:+.2f} [{low:+.2f}, {high:+.2f}]'.format(**row)
     assert shown in text
     assert found['ECE']['low'] == ''
-    assert 'What they do not cover: the training' in text
+    assert 'The intervals do not cover the training' in text
 
 
 def test_a_refused_difference_is_named(work_dir):
     names = [f'other-{i}.png' for i in range(20)]
     write_run(work_dir / 'jml' / 'seed-1', areas_of(11), names=names)
     text = write_report(make_plan(), work_dir).read_text(encoding='utf-8')
-    assert '- JML: not compared: the test sets differ: 40 pictures' in text
+    assert '- JML: not compared: the test sets differ: 40 images' in text
     rows = read_csv(work_dir / 'report' / 'differences.csv')
     (row,) = (row for row in rows if row['cell'] == 'jml')
     assert row['difference'] == ''
@@ -190,7 +190,7 @@ def test_without_a_baseline_nothing_is_compared(work_dir):
 
 def test_a_plan_that_was_not_begun_has_a_report(tmp_path):
     text = write_report(make_plan(), tmp_path).read_text(encoding='utf-8')
-    assert '6 of 6 runs are in no figure above' in text
+    assert '6 of 6 runs are not included in the results above' in text
     assert not list((tmp_path / 'report').glob('*.png'))
 
 
@@ -206,7 +206,7 @@ def test_a_running_plan_has_a_report_of_what_is_there(work_dir):
     write_log(work_dir / 'jml' / 'seed-2', [50])
     (work_dir / 'jml' / 'seed-2' / 'run.json').write_text('{"state": "running"}')
     text = write_report(make_plan(seeds=(0, 1, 2)), work_dir).read_text('utf-8')
-    assert '| JML | seed 2 | running | it still runs, or was killed |' in text
+    assert '| JML | seed 2 | running | it is still running, or was killed |' in text
     assert '| JML | 2 of 3 |' in text
 
 
@@ -221,13 +221,15 @@ def paper_plan(**options):
 
 def test_the_papers_figures_stand_beside_ours(work_dir):
     text = write_report(paper_plan(), work_dir).read_text(encoding='utf-8')
-    section = text[text.index("## The paper's") : text.index('## Not finished')]
+    section = text[
+        text.index('## Comparison with the paper') : text.index('## Not finished')
+    ]
     assert 'Table 2: PASCAL VOC.' in section
     (ours,) = re.findall(r'^\| JML \|.*± 0.52.*$', section, re.MULTILINE)
     assert '74.42 ± 0.52' in ours
     # 74.42 - 72.47
     assert '| +1.95 |' in section
-    assert 'The table has no row M2/Dice.' in section
+    assert 'The table in the paper has no row M2/Dice.' in section
     assert 'divides by the number of runs' in section
 
 
@@ -268,7 +270,7 @@ def test_a_sweep_names_the_best_value_of_each_family(work_dir):
     assert '| a | 0.5 |' in section
     assert '| 2 of 2 |' in section
     assert '| b | 0.1 |' in section
-    assert 'looks too good on the pictures' in section
+    assert 'looks too good on the images' in section
 
 
 def test_an_error_leaves_the_report_that_was_there(work_dir, monkeypatch):

@@ -53,7 +53,7 @@ def test_what_is_done_is_not_run_again(stub, tmp_path):
     done, lines = go(runs)
     assert done
     assert [calls(run)[0] for run in runs] == [['train', 'test']] * 2
-    assert lines[0] == '1 of 2 runs were done before'
+    assert lines[0] == '1 of 2 runs were finished before'
 
 
 def test_a_training_by_hand_is_only_tested(stub, tmp_path):
@@ -71,14 +71,14 @@ def test_an_interrupted_training_goes_on(stub, tmp_path):
     _, lines = go([run])
     words = calls(run)[1][0]['words']
     assert words[words.index('--resume') + 1] == str(run.folder / 'iter_1.pth')
-    assert 'trains on from iter_1.pth' in lines[0]
+    assert 'continues training from iter_1.pth' in lines[0]
 
 
 def test_a_training_whose_note_is_empty_goes_on(stub, tmp_path):
     """As a full disk leaves it."""
     (run, _) = runs_of(write_plan(tmp_path))
     leave_checkpoint(run.folder, 'iter_1.pth', note='')
-    assert 'trains on from iter_1.pth' in go([run])[1][0]
+    assert 'continues training from iter_1.pth' in go([run])[1][0]
 
 
 def test_a_training_that_stopped_early_is_over(monkeypatch, tmp_path):
@@ -203,7 +203,7 @@ def test_students_of_a_failed_teacher_are_not_run(monkeypatch, tmp_path):
     assert not runner.run()
     assert states(runs)['other/seed-0'] == 'done'
     assert not any(run.folder.exists() for run in runs if run.cell.teacher)
-    assert any('s/seed-0 is not run: t/seed-0 failed' in x for x in lines)
+    assert any('s/seed-0 is not run, because t/seed-0 failed' in x for x in lines)
     table = [line.split() for line in runner.table().splitlines()]
     assert ['s', '0', '0', '1', '0.00'] in table
     assert ['t', '0', '1', '0', '0.00'] in table

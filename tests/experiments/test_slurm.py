@@ -48,7 +48,7 @@ def finished(tmp_path_factory):
 
 def test_each_run_is_a_job(finished):
     runs, lines = finished
-    assert sum('is job ' in line for line in lines) == 3
+    assert sum('was submitted as job ' in line for line in lines) == 3
     assert calls(runs[0])[0] == ['train', 'test']
 
 
@@ -149,7 +149,10 @@ def test_without_submitit_it_says_how_to_install_it(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ('option', 'sentence'),
     [
-        ('timeout_min', "`--slurm-options` must be KEY=VALUE, got 'timeout_min'"),
+        (
+            'timeout_min',
+            "`--slurm-options` must be of the form KEY=VALUE, got 'timeout_min'",
+        ),
         ('nothing_at_all=1', 'submitit: .*nothing'),
         ('timeout_min=long', 'submitit: .*timeout_min'),
     ],

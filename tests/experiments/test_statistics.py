@@ -139,7 +139,7 @@ def test_draws_without_a_value_are_left_out_of_the_interval():
 
 
 def test_no_run_has_no_measures():
-    with pytest.raises(ValueError, match='`runs` must hold at least one run'):
+    with pytest.raises(ValueError, match='`runs` must have at least one run'):
         resampled_measures({None: []})
 
 
@@ -196,5 +196,5 @@ def test_one_run_has_no_standard_deviation():
 
 
 def test_no_value_has_no_summary():
-    with pytest.raises(ValueError, match='`values` must hold at least one'):
+    with pytest.raises(ValueError, match='`values` must have at least one'):
         summarize([])

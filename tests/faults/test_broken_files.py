@@ -148,7 +148,7 @@ def test_a_flag_starts_a_training_past_what_the_check_finds(folder):
     with pytest.raises(SystemExit) as end:
         run_training(words)
     assert 'of class 3, one of 4' in str(end.value)
-    assert 'Add `--no-check` to train all the same' in str(end.value)
+    assert 'Add `--no-check` to train anyway' in str(end.value)
     assert run(lambda: run_training([*words, '--no-check']), folder / 'log') == 0
     assert list((folder / 'run').glob('iter_*.pth'))
 
@@ -202,7 +202,7 @@ def test_every_command_names_a_truncated_checkpoint(
     Image.new('RGB', (48, 32)).save('pictures/a.jpg')
     with pytest.raises((SystemExit, CheckpointError)) as end:
         COMMANDS[command](str(truncated))
-    assert f'checkpoint {truncated} cannot be read; is it whole?' in str(end.value)
+    assert f'checkpoint {truncated} cannot be read; is it complete?' in str(end.value)
 
 
 def test_training_goes_on_from_the_checkpoint_before_a_truncated_one(

@@ -232,7 +232,7 @@ def test_the_package_is_imported_beside_the_configs_own_imports(case):
             ['--cfg-options', 'model.type=CalibratedEncoderDecoder'],
             'already calibrated: use the config that it is based on',
         ),
-        (['--max-pixels', '5'], 'at least the 6 pictures, got 5'),
+        (['--max-pixels', '5'], 'at least 6, the number of images, got 5'),
         (['--cfg-options', 'val_dataloader=None'], 'no `val_dataloader`'),
     ],
 )
@@ -271,9 +271,9 @@ def test_another_checkpoints_calibration_is_neither_overwritten_nor_mixed(case):
     assert second['checkpoint'] == sha256_of(case / 'other' / 'a.pth')
     assert first['config'] == second['config']
     assert first['checkpoint'][:16] in (reports[0] / 'report.md').read_text()
-    with pytest.raises(SystemExit, match='made with another checkpoint'):
+    with pytest.raises(SystemExit, match='holds a report with another checkpoint'):
         run_calibration(['config.py', 'other/a.pth', '--out', str(reports[0])])
-    with pytest.raises(SystemExit, match='made with another seed'):
+    with pytest.raises(SystemExit, match='holds a report with another seed'):
         calibrate(case, '--seed', '1', '--out', str(reports[0]))
 
 
@@ -327,5 +327,5 @@ def test_val_pictures_that_are_test_pictures_are_counted(case):
 
 
 def test_the_command_is_the_tool():
-    with pytest.raises(SystemExit, match=r"error: no config 'no\.py'"):
+    with pytest.raises(SystemExit, match=r"error: there is no config 'no\.py'"):
         main(['calibrate', 'no.py', 'a.pth'])

@@ -75,7 +75,7 @@ def test_deepglobe_folds_are_lists_of_the_pictures(deepglobe, tmp_path):
 def test_deepglobe_says_when_the_folds_are_not_the_papers(deepglobe, tmp_path, capsys):
     make_deepglobe(tmp_path, 5)
     deepglobe.main([str(tmp_path)])
-    assert "5 pictures; the paper's folds are of 803" in capsys.readouterr().out
+    assert "5 images; the paper's folds have 803" in capsys.readouterr().out
 
 
 def test_deepglobe_names_what_is_wrong_and_converts_the_rest(
@@ -92,7 +92,7 @@ def test_deepglobe_names_what_is_wrong_and_converts_the_rest(
     assert labels(tmp_path / 'labels').keys() == {'105', '106', '107'}
     report = capsys.readouterr().out
     assert f'mask {source}/100_mask.png is missing' in report
-    assert f'mask {source}/101_mask.png has no picture' in report
+    assert f'mask {source}/101_mask.png has no image' in report
     assert f'{source}/102_mask.png' in report
     assert f'{source}/103_mask.png cannot be converted: it must be RGB' in report
     assert f'mask {source}/104_mask.png is 4x4, but its image is 6x4' in report
@@ -102,7 +102,9 @@ def test_deepglobe_names_what_is_wrong_and_converts_the_rest(
 @pytest.mark.parametrize('count', [0, 4])
 def test_deepglobe_needs_its_pictures(deepglobe, tmp_path, count):
     make_deepglobe(tmp_path, count)
-    with pytest.raises(SystemExit, match=rf'error: {count} pictures \*_sat\.jpg in'):
+    with pytest.raises(
+        SystemExit, match=rf'error: there are {count} images \*_sat\.jpg in'
+    ):
         deepglobe.main([str(tmp_path)])
 
 
@@ -218,12 +220,12 @@ def test_voc_aug_names_what_is_wrong_and_converts_the_rest(voc_aug, voc, capsys)
     assert labels(root / 'SegmentationClassAug').keys() == {'both', 'own', 'sbd'}
     report = capsys.readouterr().out
     assert f'mask {broken} cannot be converted' in report
-    assert 'ids.mat cannot be converted: it holds the ids [21]' in report
+    assert 'ids.mat cannot be converted: it contains the ids [21]' in report
     assert 'wide.mat is 7x4, but its image is 6x4' in report
 
 
 def test_voc_aug_needs_sbds_masks(voc_aug, voc, tmp_path):
-    with pytest.raises(SystemExit, match=r'error: no masks \*\.mat in'):
+    with pytest.raises(SystemExit, match=r'error: there are no masks \*\.mat in'):
         voc_aug.main([str(tmp_path), str(voc[0])])
 
 

@@ -181,7 +181,7 @@ def test_a_missing_folder_of_test_images_is_named(cpu_only, images):
 def test_a_sentence_ends_the_process_with_status_1(tmp_path):
     done = run_python(TRAIN, 'nothing.py', cwd=tmp_path)
     assert done.returncode == 1
-    assert "error: no config 'nothing.py'" in done.stderr
+    assert "error: there is no config 'nothing.py'" in done.stderr
     assert 'Traceback' not in done.stderr
 
 

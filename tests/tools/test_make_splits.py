@@ -130,7 +130,7 @@ def test_what_cannot_be_split_is_refused_in_a_sentence(
 def test_a_config_that_is_split_already_is_refused(folder, tmp_path):
     path = tmp_path / 'semi.json'  # a .py file is formatted for seconds
     Config({'train_dataloader': {'dataset': semi(folder)}}).dump(path)
-    with pytest.raises(SystemExit, match='the config trains on 2: give the config of'):
+    with pytest.raises(SystemExit, match=r'the config trains on 2. Use the config of'):
         run(path)
 
 
@@ -199,7 +199,7 @@ def test_a_fraction_labels_whole_groups(config, folder):
         (['--folds', 5, '--groups', '[0-9]{2}'], '5 parts need .*, but there are 4'),
         (['--folds', 2, '--groups', 'x'], "'x' does not match 000, 001"),
         (['--folds', 2, '--groups', '('], "a regular expression, got '\\('"),
-        (['--folds', 2, '--class-balanced'], 'is for fractions'),
+        (['--folds', 2, '--class-balanced'], 'works with `--fractions`'),
         (['--fractions', '5/6', '--groups', '[0-9]{2}'], '5/6 needs all 4 groups'),
     ],
 )

@@ -106,7 +106,7 @@ def test_runs_of_other_images_are_not_drawn_side_by_side(flags, runs, drawn):
 
 def test_of_a_work_dir_with_both_splits_one_has_to_be_chosen(runs, drawn):
     write_bins(runs / 'ce/calibration/val_iter_9_bins.csv', 3)
-    with pytest.raises(SystemExit, match='say `--split val` or `--split test`'):
+    with pytest.raises(SystemExit, match='add `--split val` or `--split test`'):
         run_plot(['reliability', 'CE=ce', 'JML=jml'])
     assert run_plot(['reliability', 'CE=ce', 'JML=jml', '--split', 'test']) == 0
     assert bins_file(runs / 'ce', 'val').name == 'val_iter_9_bins.csv'
@@ -174,17 +174,17 @@ def test_maps_show_the_image_as_the_pipeline_reads_it(
         (['reliability', 'CE=a.png'], 'error: '),
         (
             ['reliability', 'CE=ce', '--pixels', 'car'],
-            r"has no \['car'\], `--pixels` may be of \['all', 'boundary'\]",
+            r"`--pixels` must be some of \['all', 'boundary'\], .* got 'car'",
         ),
         (['maps', 'no.png', 'CE=ce.npz'], 'no.png'),
         (['maps', 'a.png', 'CE=no.npz'], 'no.npz'),
-        (['maps', 'a.png', 'CE=bad.npz'], 'is not what `predict --format npz` writes'),
-        (['maps', 'a.png', 'CE=a.png'], 'is not what `predict --format npz` writes'),
-        (['maps', 'a.png', 'CE=half.npz'], 'half.npz is not what `predict --format'),
-        (['maps', 'a.png', 'CE=none.npz'], 'none.npz is not what `predict --format'),
+        (['maps', 'a.png', 'CE=bad.npz'], 'is not a file from `predict --format npz`'),
+        (['maps', 'a.png', 'CE=a.png'], 'is not a file from `predict --format npz`'),
+        (['maps', 'a.png', 'CE=half.npz'], 'half.npz is not a file from `predict'),
+        (['maps', 'a.png', 'CE=none.npz'], 'none.npz is not a file from `predict'),
         (
             ['maps', 'a.png', 'CE=ce.npz', 'B=other.npz'],
-            'other.npz is of other classes than the first run',
+            'the classes in other.npz differ from those of the first run',
         ),
     ],
 )

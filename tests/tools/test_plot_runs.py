@@ -77,11 +77,11 @@ def test_a_folder_whose_name_has_an_equals_sign_is_a_folder(runs, drawn):
     [
         (['=ce'], "a run must be WORK_DIR or NAME=WORK_DIR, got '=ce'"),
         (['CE='], "a run must be WORK_DIR or NAME=WORK_DIR, got 'CE='"),
-        (['nothing'], 'no log of a training .* in nothing or below'),
-        (['CE=empty'], 'no log of a training .* in empty or below'),
+        (['nothing'], 'no training log .* in nothing or its subfolders'),
+        (['CE=empty'], 'no training log .* in empty or its subfolders'),
         (
             ['other', '--metric', 'mIou', 'loss'],
-            r"no run has \['mIou'\], `--metric` may be of \['lr', 'loss', 'time',",
+            r"`--metric` must be some of \['lr', 'loss', 'time',",
         ),
     ],
 )

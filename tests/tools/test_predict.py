@@ -115,7 +115,7 @@ def test_finished_images_are_skipped(case, capsys):
     kept = (case / 'out/entropy/below/b.png').stat().st_mtime_ns
     capsys.readouterr()
     assert predict() == 0
-    assert '1 predicted, 1 already there' in capsys.readouterr().out
+    assert '1 predicted, 1 done before' in capsys.readouterr().out
     assert (case / 'out/entropy/below/b.png').stat().st_mtime_ns == kept
 
 
@@ -126,7 +126,7 @@ def test_an_image_that_was_replaced_is_predicted_again(case, capsys):
     Image.fromarray(image).save('pictures/a.png')
     capsys.readouterr()
     predict('--format', 'npz')
-    assert '1 predicted, 1 already there' in capsys.readouterr().out
+    assert '1 predicted, 1 done before' in capsys.readouterr().out
     assert not np.array_equal(load('out/a.npz')['confidence'], old)
     predict('--format', 'npz', out='fresh')
     np.testing.assert_array_equal(*(load(f'{o}/a.npz')['entropy'] for o in OUTS))
@@ -137,7 +137,7 @@ def test_an_image_renamed_to_another_format_is_predicted_again(case, capsys):
     (case / 'pictures/a.png').rename(case / 'pictures/a.bmp')
     capsys.readouterr()
     predict()
-    assert '1 predicted, 1 already there' in capsys.readouterr().out
+    assert '1 predicted, 1 done before' in capsys.readouterr().out
 
 
 def test_a_run_that_predicted_nothing_has_not_claimed_the_folder(case):
@@ -227,7 +227,7 @@ def test_an_unreadable_image_is_named_and_the_others_are_predicted(case, capsys)
     captured = capsys.readouterr()
     for name in ('aa.png', 'empty.jpg', 'gone.jpg', 'scan.dcm'):
         assert f'pictures/{name} was not predicted: it ' in captured.err
-    assert '2 predicted, 0 already there, 4 not predicted' in captured.out
+    assert '2 predicted, 0 done before, 4 not predicted' in captured.out
     assert len(list((case / 'out/entropy').rglob('*.png'))) == 2
 
 
@@ -263,7 +263,7 @@ def test_an_image_that_the_model_fails_on_is_named(
     captured = capsys.readouterr()
     assert 'pictures/a.png was not predicted: ' in captured.err
     assert words in captured.err
-    assert '1 predicted, 0 already there, 1 not predicted' in captured.out
+    assert '1 predicted, 0 done before, 1 not predicted' in captured.out
     assert not (case / 'out/prediction/a.png').exists()
 
 
@@ -299,7 +299,7 @@ def test_an_overlay_is_added_to_what_is_there(case, capsys):
     predict()
     capsys.readouterr()
     assert predict('--overlay') == 0
-    assert '2 predicted, 0 already there' in capsys.readouterr().out
+    assert '2 predicted, 0 done before' in capsys.readouterr().out
     drawn, ids = pixels('out/overlay/a.png'), pixels('out/prediction/a.png')
     assert drawn.shape[0] > ids.shape[0]
     with Image.open('out/prediction/a.png') as image:

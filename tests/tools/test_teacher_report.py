@@ -114,11 +114,13 @@ def test_the_report_shows_the_figures_and_what_they_mean(teacher):
     text = (teacher / 'out' / 'report.md').read_text()
     assert '# Teacher: config, a.pth, test split' in text
     assert '| mIoU (%) | ECE (%) | BECE (%) | entropy (nats) |' in text
-    assert 'largest probability in an image is past 0.01' in text
+    assert 'largest probability there is above 0.01' in text
 
 
 def test_a_report_on_another_split_is_not_put_in_its_place(teacher):
-    with pytest.raises(SystemExit, match='made with another config and split'):
+    with pytest.raises(
+        SystemExit, match='holds a report with another config and split'
+    ):
         report(teacher, '--split', 'val', '--out', str(teacher / 'out'))
 
 
@@ -196,7 +198,7 @@ def test_an_image_of_ignored_pixels_alone_is_not_counted(folders):
         mean = sum(float(row[name]) for row in counted) / 2
         assert float(total[name]) == pytest.approx(mean)
     text = (folders / 'out' / 'report.md').read_text()
-    assert 'Of 2 images. 1 more have no labelled pixel and are not counted.' in text
+    assert 'covers 2 images. Another 1 have no labelled pixel and are left out.' in text
 
 
 def test_ignored_pixels_alone_are_refused():

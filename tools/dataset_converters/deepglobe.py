@@ -1,7 +1,7 @@
 """Turn DeepGlobe's colour masks into label maps, and write the lists of the five folds.
 
 `python tools/dataset_converters/deepglobe.py [ROOT]`, where ROOT/land-train has the
-pictures and masks as they were unpacked. A killed run is continued by the same command.
+unpacked images and masks. Run the same command again to continue after an interruption.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PICTURES = 803  # in the challenge's land-train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert; the exit status: 1 if a file failed."""
+    """Convert the masks; return 1 if a file failed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('root', nargs='?', type=Path, default=Path('data/deepglobe'))
     parser.add_argument('--workers', type=int, default=DEFAULT_WORKERS)
@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = args.root / 'land-train'
     pictures = [path.name for path in source.glob(f'*{IMG_SUFFIX}')]
     if len(pictures) < NUM_FOLDS:
-        sys.exit(f'error: {len(pictures)} pictures *{IMG_SUFFIX} in {source}')
+        sys.exit(f'error: there are {len(pictures)} images *{IMG_SUFFIX} in {source}')
     if len(pictures) != PICTURES:
-        print(f"note: {len(pictures)} pictures; the paper's folds are of {PICTURES}")
+        print(f"note: {len(pictures)} images; the paper's folds have {PICTURES}")
     ids = sorted(name.removesuffix(IMG_SUFFIX) for name in pictures)
     problems = convert_masks(
         [
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     masks = {path.name.removesuffix(MASK_SUFFIX) for path in source.glob('*_mask.png')}
     problems += [
-        f'mask {source / f"{i}{MASK_SUFFIX}"} has no picture'
+        f'mask {source / f"{i}{MASK_SUFFIX}"} has no image'
         for i in sorted(masks.difference(ids))
     ]
     write_folds(args.root / 'folds', pictures)
@@ -70,7 +70,7 @@ def read_label(path: Path) -> np.ndarray:
 
 
 def write_folds(folder: Path, pictures: Sequence[str]) -> None:
-    """Write fold0_train.txt, fold0_val.txt and so on: names without their ending."""
+    """Write fold0_train.txt, fold0_val.txt and so on: names without suffix."""
     for fold in range(NUM_FOLDS):
         train, val = fold_split(pictures, fold)
         for split, names in (('train', train), ('val', val)):

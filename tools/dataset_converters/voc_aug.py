@@ -1,8 +1,8 @@
 """Make VOC's train_aug: its own masks and those of SBD, in one folder and one list.
 
 `python tools/dataset_converters/voc_aug.py SBD [VOC]`, where SBD/cls has SBD's .mat
-files (benchmark_RELEASE/dataset of its archive) and VOC is the folder VOC2012. A killed
-run is continued by the same command.
+files (benchmark_RELEASE/dataset of its archive) and VOC is the folder VOC2012. Run the
+same command again to continue after an interruption.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LISTS = Path('ImageSets/Segmentation')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert; the exit status: 1 if a file failed."""
+    """Convert the masks; return 1 if a file failed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('sbd', type=Path)
     parser.add_argument(
@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.exit(f'error: {error}')
     added = {path.stem for path in (args.sbd / 'cls').glob('*.mat')}
     if not added:
-        sys.exit(f'error: no masks *.mat in {args.sbd / "cls"}')
+        sys.exit(f'error: there are no masks *.mat in {args.sbd / "cls"}')
     names = sorted((own | added) - val)
     if len(names) != PICTURES:
-        print(f"note: {len(names)} pictures; the paper's train_aug has {PICTURES}")
+        print(f"note: {len(names)} images; the paper's train_aug has {PICTURES}")
     jobs = [
         Conversion(
             # VOC's own masks are the finer ones.
@@ -74,7 +74,7 @@ def read_label(path: Path) -> np.ndarray:
         label = contents['GTcls'][0, 0]['Segmentation']
     wrong = np.setdiff1d(label, [*range(CLASSES), 255])
     if len(wrong):
-        raise ValueError(f'it holds the ids {wrong.tolist()}')
+        raise ValueError(f'it contains the ids {wrong.tolist()}')
     return label.astype(np.uint8)
 
 

@@ -1,1 +1,1 @@
-"""The parts of `predict`: which images, their maps, and the files that are written."""
+"""The parts of `predict`: finding images, predicting maps and writing files."""

@@ -1,4 +1,4 @@
-"""GeoTIFFs of the maps, which lie on the ground where the image does."""
+"""Write the maps as GeoTIFFs with the georeference of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .maps import Maps
 
 
 def require_rasterio() -> None:
-    """Refuse to go on without rasterio.
+    """Raise if rasterio is not installed.
 
     Raises:
         ImportError: It is not installed; the message says how to install it.
@@ -28,13 +28,13 @@ def require_rasterio() -> None:
 
 
 def georeference(source: Path, size: tuple[int, int]) -> dict[str, Any]:
-    """Where an image lies: `crs`, `transform`, `gcps` and `rpcs`, those that it has.
+    """The georeference of an image: those of `crs`, `transform`, `gcps`, `rpcs` it has.
 
-    Empty for a file that has none, or that GDAL cannot read.
+    It is empty for a file without any, or that GDAL cannot read.
 
     Raises:
-        ValueError: The maps are not of the image's size, so that they would lie
-            elsewhere.
+        ValueError: The size of the maps differs from that of the image, so the
+            georeference would be wrong.
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -56,9 +56,9 @@ def georeference(source: Path, size: tuple[int, int]) -> dict[str, Any]:
             found = {key: value for key, value in found.items() if value}
             if found and image.shape != size:
                 raise ValueError(
-                    f'the file has {image.shape} rows and columns and the maps {size}: '
-                    'the pipeline turns or cuts the image, so its georeference does '
-                    'not hold for them'
+                    f'the file has {image.shape} rows and columns, but the maps have '
+                    f'{size}: the pipeline rotates or crops the image, so its '
+                    'georeference is not valid for the maps'
                 )
     return found
 
@@ -72,8 +72,8 @@ def write_geotiffs(
     """Write class ids with their colours, confidence, and entropy in nats.
 
     Args:
-        paths: A file for each of the three.
-        maps: What was predicted.
+        paths: The files of the three maps.
+        maps: The predicted maps.
         source: The image, whose georeference is kept.
         palette: RGB of each class.
     """

@@ -1,4 +1,4 @@
-"""Which images are predicted: those of a folder, of a list, or a single one."""
+"""Find the images to predict: in a folder, in a list, or a single one."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Images(NamedTuple):
 def find_images(source: Path, out: Path) -> Images:
     """Find the images of a folder, of a list (a `.txt` file), or a single image.
 
-    Of a folder these are the files below it whose suffix is one of `SUFFIXES`, without
-    those in `out`. A list has one path on each line; a relative path starts at the
-    folder of the list.
+    In a folder and its subfolders, these are the files with a suffix in `SUFFIXES`,
+    except those in `out`. A list has one path on each line; a relative path starts at
+    the folder of the list.
 
     Raises:
-        FileNotFoundError: There is no `source`, or nothing that a list names exists.
-        ValueError: There is no image, or `out` is the folder of images itself.
+        FileNotFoundError: `source` does not exist, or no file in the list exists.
+        ValueError: There is no image, or `out` is the folder of the images.
     """
     if source.is_dir():
         return _of_folder(source, out)
@@ -62,13 +62,16 @@ def _of_folder(folder: Path, out: Path) -> Images:
     found = [path for path in walk.files if outputs not in path.resolve().parents]
     images = [path for path in found if path.suffix.lower() in SUFFIXES]
     others = [path for path in found if path.suffix.lower() not in SUFFIXES]
-    reason = f'{", ".join(SUFFIXES)} are predicted; name the file in a list to try it'
+    reason = f'predict reads {", ".join(SUFFIXES)}; put the file in a list to try it'
     left_out = {
-        path: f'it is of another format: {reason}'
+        path: f'it has another format: {reason}'
         for path in others
         if path.suffix.lower() in OTHER_SUFFIXES
     }
-    left_out |= {path: f'no folder: {why}' for path, why in walk.unreadable.items()}
+    left_out |= {
+        path: f'the folder cannot be read: {why}'
+        for path, why in walk.unreadable.items()
+    }
     if not images:
         raise ValueError(
             f'There is no image in {folder}. `predict` looks for files that end in '
@@ -84,10 +87,11 @@ def _of_folder(folder: Path, out: Path) -> Images:
 
 def _notes(loops: Sequence[Path], others: Sequence[Path]) -> list[str]:
     notes = [
-        f'{path} links to a folder that it lies in: not followed' for path in loops
+        f'{path} links to a folder that contains it, and is not followed'
+        for path in loops
     ]
     if others:
-        notes.append(f'{len(others)} files are no images: {shortened(others)}')
+        notes.append(f'{len(others)} files are not images: {shortened(others)}')
     return notes
 
 
@@ -98,10 +102,12 @@ def _of_list(source: Path) -> Images:
         Path(os.path.normpath(folder / line.strip())) for line in lines if line.strip()
     ]
     if not paths:
-        raise ValueError(f'{source} names no image: write one path on each line')
+        raise ValueError(
+            f'{source} has no paths of images: write one path on each line'
+        )
     if not any(path.exists() for path in paths):
         raise FileNotFoundError(
-            f'No image that {source} names exists. Each line must be a path with its '
+            f'No image that {source} lists exists. Each line must be a path with its '
             f'suffix, relative to {folder}; the first is {paths[0]}.'
         )
     root = folder
@@ -113,14 +119,14 @@ def _of_list(source: Path) -> Images:
 def check_outputs(
     images: Images, outputs: Iterable[tuple[Path, Sequence[Path]]]
 ) -> None:
-    """Refuse images whose outputs would take each other's place, or an image's.
+    """Raise if outputs would overwrite each other or an image.
 
     Args:
         images: All the images.
-        outputs: Each image's name and the files that will be written for it.
+        outputs: The name of each image and the files that will be written for it.
 
     Raises:
-        ValueError: Two images would share a file, or a file is an image of the source.
+        ValueError: Two images would share a file, or a file is one of the images.
     """
     inputs = {os.path.abspath(images.root / name) for name in images.names}
     owners: dict[Path, Path] = {}
@@ -130,17 +136,17 @@ def check_outputs(
             if other != name:
                 raise ValueError(
                     f'{other} and {name} would both be written to {file}: rename one '
-                    'of them, or predict them into two folders'
+                    'of them, or write their predictions to two folders'
                 )
             if os.path.abspath(file) in inputs:
                 raise ValueError(
-                    f'the output {file} would take the place of an image: choose '
-                    'another `--out`'
+                    f'the output {file} would overwrite an image: choose another '
+                    '`--out`'
                 )
 
 
 def shortened(names: Sequence[object]) -> str:
-    """Name the first of many.
+    """List the first of many names.
 
     >>> shortened('abcdefg')
     'a, b, c, d, e, ...'

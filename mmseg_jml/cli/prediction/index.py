@@ -1,4 +1,4 @@
-"""The index of an output folder: which image, and which content, each map is of."""
+"""The index of an output folder: the image that each output was made from."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ SAVE_EVERY = 10.0  # seconds: to write it after each of many images takes too lo
 
 
 class Content(NamedTuple):
-    """What a file held."""
+    """A fingerprint of the content of a file."""
 
     bytes: int
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> Content:
-        """What the file holds now."""
+        """The current content of a file."""
         return cls(path.stat().st_size, sha256_of(path))
 
 
 class Index:
-    """Rows of `index.json`: by the name of the output, its image and the content.
+    """The rows of `index.json`: the image of each output, and the image's content.
 
-    An output counts as there only once its row is saved. So a row is removed before its
+    An output counts as finished once its row is saved. So a row is removed before its
     files are written again, and an interrupted run repeats the last few images.
 
     Args:
         folder: The folder of the outputs.
-        made_by: What all of them depend on besides the image.
+        made_by: Everything that all outputs depend on besides the image.
 
     Raises:
-        ValueError: The folder holds outputs that depend on something else, or a file of
-            that name that is no index.
+        ValueError: The folder has outputs that depend on something else, or its
+            `index.json` is another kind of file.
     """
 
     def __init__(self, folder: Path, made_by: dict[str, Any]) -> None:
@@ -60,13 +60,13 @@ class Index:
         changed = [key for key in keys if before.get(key) != self.made_by.get(key)]
         if changed and rows:
             raise ValueError(
-                f'{self.path.parent} holds predictions that were made with another '
+                f'{self.path.parent} has predictions that were made with another '
                 f'{" and ".join(changed)}: choose another `--out`, or delete the folder'
             )
         return rows
 
     def is_current(self, name: Path, path: Path) -> bool:
-        """Whether the output of an image was made from what the image holds now."""
+        """Whether the output of an image was made from its current content."""
         row = self.rows.get(_key(name))
         if row is None or row.get('image') != name.as_posix() or not path.is_file():
             return False
@@ -81,7 +81,7 @@ class Index:
         self.save()
 
     def add(self, name: Path, content: Content) -> None:
-        """Note what an output, whose files are written, was made from."""
+        """Record what an output was made from, after its files are written."""
         self.rows[_key(name)] = {'image': name.as_posix(), **content._asdict()}
         if time.monotonic() - self._saved > SAVE_EVERY:
             self.save()

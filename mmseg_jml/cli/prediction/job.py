@@ -1,4 +1,4 @@
-"""Predict one image after the other; one that fails does not end the run."""
+"""Predict images one after another; a failure does not end the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tiles import Tiling
 
 
 class Job(NamedTuple):
-    """How an image is read, predicted and written."""
+    """Reads, predicts and writes images."""
 
     model: Any
     transform: Callable[[dict], dict]  # the test pipeline, without labels
@@ -29,10 +29,10 @@ class Job(NamedTuple):
     def run(
         self, images: Images, todo: Sequence[Path], index: Index
     ) -> dict[Path, str]:
-        """Write the maps of each image and note it in the index; say what failed.
+        """Write the maps of each image, record it in the index, report failures.
 
         Returns:
-            Why an image was not predicted, by its name.
+            The reasons why images were not predicted, by their names.
         """
         failed = {}
         index.forget(todo)
@@ -46,7 +46,7 @@ class Job(NamedTuple):
         return failed
 
     def _one(self, name: Path, path: Path, index: Index) -> str:
-        """Predict one image; say why not, '' where it was."""
+        """Predict one image; return why this failed, or ''."""
         try:
             content = Content.of(path)
             sample = self.transform({'img_path': str(path), 'seg_fields': []})
@@ -79,7 +79,7 @@ class Job(NamedTuple):
         if not _is_memory(error):
             return _told(error)
         advice = 'smaller tiles' if self.tiling else 'tiles, for example `--tile 1024`'
-        return f'it needs more memory than there is, try {advice} ({_told(error)})'
+        return f'there is not enough memory; try {advice} ({_told(error)})'
 
 
 def _told(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Prediction, confidence and entropy of one image, worked out in strips of rows."""
+"""Prediction, confidence and entropy of one image, computed in strips of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SURE = 1e-9  # a probability of 0 or 1 has no finite logit
 
 
 class Maps(NamedTuple):
-    """What is predicted of one image, each (H, W)."""
+    """The predicted maps of one image, each (H, W)."""
 
     prediction: np.ndarray  # class ids, uint8 where they fit, else uint16
     confidence: np.ndarray  # float32, the probability of the predicted class
@@ -28,17 +28,17 @@ class Maps(NamedTuple):
 
 
 def predict(model: Any, sample: dict[str, Any], tiling: Tiling | None = None) -> Maps:
-    """The maps of one image at its own size, by the model's own test mode.
+    """The maps of one image at its original size, from the test mode of the model.
 
-    The scores are held once at the size of the model's input. Everything else, also
-    the resizing to the image's own size, is done in strips. With `tiling` the scores
-    are those of tiles, blended, and only one row of tiles is held, unless the pipeline
-    resizes the image.
+    The scores are stored once at the size of the model's input. Everything else,
+    including the resizing to the original size, is done in strips. With `tiling` the
+    scores of tiles are blended, and only one row of tiles is stored, unless the
+    pipeline resizes the image.
 
     Args:
         model: A segmentor.
-        sample: What the test pipeline gives for one image.
-        tiling: Tiles, at the size of the model's input.
+        sample: The output of the test pipeline for one image.
+        tiling: The tiles, at the size of the model's input.
 
     Raises:
         ValueError: The scores are not numbers.
@@ -63,8 +63,8 @@ def predict(model: Any, sample: dict[str, Any], tiling: Tiling | None = None) ->
 def _scores(model: Any, sample: dict[str, Any], inputs: Tensor) -> Tensor:
     """Scores (C,h,w) of an image or a tile (channels,h,w), at its size.
 
-    Those of a whole image with one channel are at the image's own size: they come as
-    probabilities, and MMSegmentation resizes the logits.
+    A whole image with one output channel is an exception: its scores are probabilities
+    at the original size, because MMSegmentation resizes the logits.
     """
     data, shape = sample['data_samples'].clone(), tuple(inputs.shape[-2:])
     whole = inputs is sample['inputs']
@@ -78,7 +78,7 @@ def _scores(model: Any, sample: dict[str, Any], inputs: Tensor) -> Tensor:
 
 
 def _logits(model: Any, sample: dict[str, Any], tile: Tensor) -> Tensor:
-    """Logits (C,h,w) of a tile, also those of one channel, to be blended."""
+    """Logits (C,h,w) of a tile, also for one output channel, for blending."""
     scores = _scores(model, sample, tile)
     return scores.double().logit(eps=SURE) if len(scores) == 1 else scores
 
@@ -89,7 +89,7 @@ def resized(
     """Strips of scores (C,h,w), resized to (H,W) as MMSegmentation's `resize` does.
 
     Args:
-        scores: What is resized, bilinearly.
+        scores: The scores to resize bilinearly.
         size: H and W.
         align_corners: As in `torch.nn.functional.interpolate`.
     """
@@ -114,7 +114,7 @@ def resized(
 
 
 def _source_rows(height: int, wanted: int, align_corners: bool) -> Tensor:
-    """(wanted,) the row of the source, between two rows, of each row that is wanted."""
+    """(wanted,) the fractional source row of each output row."""
     row = torch.arange(wanted, dtype=torch.float64)
     if align_corners:
         return row * (height - 1) / max(wanted - 1, 1)
@@ -129,7 +129,7 @@ def _collect(strips: Iterable[Tensor], size: tuple[int, ...], model: Any) -> Map
         for scores in strip.split(rows, dim=1):
             probs = class_probs(scores)
             if probs.isnan().any():
-                raise ValueError('the model gives scores that are no numbers (NaN)')
+                raise ValueError('the scores of the model contain NaN')
             if not number:
                 number = len(probs)
                 kind = np.uint8 if number <= 256 else np.uint16
@@ -144,7 +144,7 @@ def _collect(strips: Iterable[Tensor], size: tuple[int, ...], model: Any) -> Map
 
 
 def _decide(scores: Tensor, model: Any) -> Tensor:
-    """Class ids (h,w), as MMSegmentation decides: the largest, or by the threshold."""
+    """Class ids (h,w) as in MMSegmentation: the largest score, or the threshold."""
     if len(scores) > 1:
         return scores.argmax(0)
     return (scores[0] > model.decode_head.threshold).long()

@@ -1,4 +1,4 @@
-"""Write the maps of one image: PNG, NPZ or GeoTIFF, and an overlay to look at."""
+"""Write the maps of one image as PNG, NPZ or GeoTIFF, and an overlay to look at."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SIXTEEN_BITS = 65535
 
 
 class Output(NamedTuple):
-    """What is written for each image, and where."""
+    """The files that are written for each image."""
 
     folder: Path
     format: Literal['png', 'npz', 'tif']
     overlay: bool = False
 
     def maps(self, name: Path) -> list[Path]:
-        """Where the maps of an image go: one file, or one for each of MAPS."""
+        """The files of the maps of an image: one file, or one for each of MAPS."""
         if self.format == 'npz':
             return [(self.folder / name).with_suffix('.npz')]
         suffix = f'.{self.format}'
@@ -38,7 +38,7 @@ class Output(NamedTuple):
         return [*self.maps(name), *drawn]
 
     def overlay_file(self, name: Path) -> Path:
-        """Where the overlay of an image goes."""
+        """The file of the overlay of an image."""
         return (self.folder / 'overlay' / name).with_suffix('.png')
 
     def write(
@@ -53,10 +53,10 @@ class Output(NamedTuple):
 
         Args:
             name: The image's path, relative to the root.
-            maps: What was predicted.
+            maps: The predicted maps.
             source: The image, whose georeference a GeoTIFF keeps.
             meta: `classes` and `palette`.
-            read_rgb: Gives the image (H,W,3) for the overlay.
+            read_rgb: Returns the image (H,W,3) for the overlay.
         """
         classes, palette = meta.get('classes') or (), meta.get('palette')
         palette = [] if palette is None else [list(colour) for colour in palette]
@@ -95,7 +95,7 @@ def _write_pngs(
 
 
 def coloured(ids: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
-    """An image whose values are the ids and that viewers show in the palette."""
+    """An image whose values are the ids, and which viewers show in colour."""
     image = Image.fromarray(ids)
     if len(palette) and ids.dtype == np.uint8:
         image.putpalette([channel for colour in palette for channel in colour])

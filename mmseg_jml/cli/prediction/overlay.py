@@ -1,4 +1,4 @@
-"""An image with its predicted classes over it, and a legend below."""
+"""Draw the predicted classes over an image, with a legend below."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def overlay(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
 ) -> Image.Image:
-    """The image under its classes' colours, above a legend of those that occur.
+    """The image with the colours of its classes over it, and a legend below.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -33,8 +33,8 @@ def overlay(
     found = np.unique(prediction)
     if found[-1] >= len(palette):
         raise ValueError(
-            f'the overlay needs a colour for class {found[-1]}, and the `palette` of '
-            f'the checkpoint or the dataset has {len(palette)}'
+            f'the overlay needs a colour for class {found[-1]}, but the `palette` of '
+            f'the checkpoint or the dataset has only {len(palette)} colours'
         )
     ids = Image.fromarray(prediction)
     scale = min(1.0, LONGEST / max(ids.size))

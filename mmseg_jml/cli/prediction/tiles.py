@@ -1,4 +1,4 @@
-"""Scores of a large image, tile by tile, blended where the tiles overlap."""
+"""Compute the scores of a large image in tiles, and blend them where they overlap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tiling(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """Where a tile lies along one axis, and its weight in each pixel."""
+    """The position of a tile along one axis, and its weight in each pixel."""
 
     start: int
     weight: Tensor  # (length of the tile,) float32; all tiles together give 1
@@ -31,7 +31,7 @@ class Tile(NamedTuple):
 def tiles_along(length: int, tiling: Tiling) -> list[Tile]:
     """Tiles that cover `length` pixels; the last one ends with the last pixel.
 
-    Towards a neighbour the weight falls linearly over the overlap.
+    The weight of a tile falls linearly in the overlap with a neighbour.
 
     >>> [(tile.start, tile.weight.tolist()) for tile in tiles_along(5, Tiling(3, 1))]
     [(0, [1.0, 1.0, 0.5]), (2, [0.5, 1.0, 1.0])]
@@ -52,12 +52,12 @@ def tiles_along(length: int, tiling: Tiling) -> list[Tile]:
 def blended(
     score: Callable[[Tensor], Tensor], inputs: Tensor, tiling: Tiling
 ) -> Iterator[Tensor]:
-    """Scores (C,h,W) of an image from the top down; the heights h add up to H.
+    """Yield the scores (C,h,W) of an image from top to bottom; the heights add up to H.
 
-    No more is held than the scores of one row of tiles.
+    Only the scores of one row of tiles are stored at a time.
 
     Args:
-        score: Gives the scores (C,h,w) of a tile (channels,h,w).
+        score: Returns the scores (C,h,w) of a tile (channels,h,w).
         inputs: The image (channels,H,W).
         tiling: The size of the tiles and their overlap.
     """

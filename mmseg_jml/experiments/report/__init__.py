@@ -1,4 +1,4 @@
-"""What the runs of a plan say together: tables, intervals and plots."""
+"""The report on the runs of a plan: tables, intervals and plots."""
 
 from .report import write_report
 

@@ -1,4 +1,4 @@
-"""What a test counted in each picture: the file that `CalibrationMetric` writes."""
+"""Read the pixel counts of each image in a test, which `CalibrationMetric` writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERSECTION, UNION = 'intersection.', 'union.'
 
 
 class PictureAreas(NamedTuple):
-    """Pixels of each class in each picture, which are sorted by name: float64 (N,C)."""
+    """Pixels of each class in each image, float64 (N,C), with images sorted by name."""
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
@@ -22,10 +22,10 @@ class PictureAreas(NamedTuple):
     union: Tensor
 
     def pixels(self) -> Tensor:
-        """The labelled pixels of each picture (N,).
+        """The number of labelled pixels in each image (N,).
 
-        The classes' predicted pixels add up to the labelled ones as their labels do, so
-        that unions and intersections together count each pixel twice.
+        Both the predicted and the labelled pixels of all classes add up to this number,
+        so unions and intersections together count each pixel twice.
         """
         return (self.union.sum(1) + self.intersection.sum(1)) / 2
 
@@ -34,7 +34,7 @@ def read_areas(path: Path) -> PictureAreas:
     """Read the intersections and unions of a file of `per_image_csv=True`.
 
     Raises:
-        ValueError: it has no picture or class, one name twice, or what is no number.
+        ValueError: it has no image or class, a repeated name, or an invalid number.
     """
     with path.open(newline='', encoding='utf-8') as file:
         reader = csv.DictReader(file)
@@ -48,7 +48,7 @@ def read_areas(path: Path) -> PictureAreas:
         )
         if classes != others:
             raise ValueError(
-                f'{path} must have {INTERSECTION}<class> and {UNION}<class> of the '
+                f'{path} must have {INTERSECTION}<class> and {UNION}<class> for the '
                 f'same classes, got {others} and {classes}'
             )
         try:
@@ -66,22 +66,22 @@ def read_areas(path: Path) -> PictureAreas:
             ) from error
     names = tuple(row['name'] for row in rows)
     if not (names and classes):
-        raise ValueError(f'{path} has no picture or no column {UNION}<class>')
+        raise ValueError(f'{path} has no image or no column {UNION}<class>')
     if len(set(names)) < len(names):
         twice = next(a for a, b in pairwise(names) if a == b)
-        raise ValueError(f'{path} has several pictures of the name {twice!r}')
+        raise ValueError(f'{path} has several images with the name {twice!r}')
     return PictureAreas(names, classes, *areas)
 
 
 def mismatch(first: PictureAreas, second: PictureAreas) -> str | None:
-    """Why two runs were not tested on the same pictures; None where they were."""
+    """The reason why the test images of two runs differ; None if they do not."""
     if first.classes != second.classes:
         return 'the classes differ'
     if first.names != second.names:
         other = len(set(first.names) ^ set(second.names))
-        return f'the test sets differ: {other} pictures are in one of them alone'
+        return f'the test sets differ: {other} images are in only one of them'
     changed = (first.pixels() != second.pixels()).nonzero().flatten()
     if len(changed):
         name = first.names[changed[0]]
-        return f'the labels differ: {name} has other numbers of labelled pixels'
+        return f'the labels differ: {name} has a different number of labelled pixels'
     return None

@@ -1,4 +1,4 @@
-"""Figures as the cells of a table."""
+"""Format results as the cells of a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .statistics import Summary
 
 
 def spread(summary: Summary | None, digits: int) -> str:
-    """Mean ± standard deviation (maximum), of one run its value alone."""
+    """Mean ± standard deviation (maximum), or the value itself for a single run."""
     if summary is None:
         return ''
     if summary.std is None:

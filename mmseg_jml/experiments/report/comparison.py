@@ -1,4 +1,4 @@
-"""Cells summed up over their runs, and compared with a baseline."""
+"""Summarize the runs of cells, and compare cells with a baseline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .statistics import (
     summarize,
 )
 
-# What a run's counts of pictures are, or why there are none.
+# The pixel counts of the images in a run, or why there are none.
 Counts = Mapping[Path, PictureAreas | str]
 
 
 @dataclass(frozen=True)
 class CellSummary:
-    """What the finished runs of a cell gave."""
+    """A summary of the finished runs of a cell."""
 
     figures: Mapping[str, Summary]  # by column
     intervals: Mapping[str, Estimate]  # of Acc and mIoU, over pictures
@@ -34,7 +34,7 @@ class CellSummary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A cell less the baseline."""
+    """The difference between a cell and its baseline."""
 
     changes: Mapping[str, Estimate] = field(default_factory=dict)  # by column
     of_runs: Mapping[str, list[float]] = field(default_factory=dict)  # by column
@@ -43,19 +43,19 @@ class Comparison:
 
 
 def finished(runs: Sequence[Outcome]) -> list[Outcome]:
-    """The runs that count."""
+    """The runs that are finished, and so are counted."""
     return [run for run in runs if run.state == 'done']
 
 
 def read_counts(runs: Sequence[Outcome]) -> Counts:
-    """The counts of each picture of the finished runs, by the run's folder."""
+    """The pixel counts of each image in the finished runs, by the folder of the run."""
     return {run.folder: _read_counts(run) for run in finished(runs)}
 
 
 def _read_counts(run: Outcome) -> PictureAreas | str:
     if run.areas is None:
         return (
-            f'{run.cell}, {run.name} has no counts of its pictures: test it with '
+            f'{run.cell}, {run.name} has no pixel counts for its images: test it with '
             'CalibrationMetric(per_image_csv=True)'
         )
     try:
@@ -65,7 +65,7 @@ def _read_counts(run: Outcome) -> PictureAreas | str:
 
 
 def summarize_cell(runs: Sequence[Outcome], counts: Counts) -> CellSummary:
-    """Every figure that a finished run has; intervals where all have counts."""
+    """Summarize every result; add intervals if all runs have pixel counts."""
     runs = finished(runs)
     figures: dict[str, Summary] = {}
     for column in COLUMNS:
@@ -87,18 +87,18 @@ def summarize_cell(runs: Sequence[Outcome], counts: Counts) -> CellSummary:
 def compare(
     runs: Sequence[Outcome], baseline: Sequence[Outcome], counts: Counts
 ) -> Comparison:
-    """The differences of a cell's runs to a baseline's, over the folds of both.
+    """Compare the runs of a cell with those of a baseline, over the folds of both.
 
-    Where they have seeds in common, in every such fold, it is over these alone: one
-    method's lucky seed is no difference.
+    If they have common seeds in every such fold, only these seeds are compared, because
+    a lucky seed of one method is not a difference between the methods.
 
-    Nothing is compared where runs were not tested on the same pictures; without counts
-    of pictures a difference has no interval.
+    Nothing is compared if the runs were not tested on the same images. Without pixel
+    counts of the images a difference has no interval.
     """
     folds = {run.fold for run in finished(runs)}
     folds &= {run.fold for run in finished(baseline)}
     if not folds:
-        return Comparison(remark='no run of both is finished')
+        return Comparison(remark='there is no finished run of both')
     lost = _lost_folds([*runs, *baseline], folds)
     runs = [run for run in finished(runs) if run.fold in folds]
     baseline = [run for run in finished(baseline) if run.fold in folds]
@@ -110,13 +110,13 @@ def compare(
             for each in (runs, baseline)
         )
     else:
-        unlike = 'means of other seeds than those of the baseline'
+        unlike = 'the seeds differ from those of the baseline'
     remark = '; '.join(filter(None, (lost, unlike)))
     of_runs = _changes_of_runs(runs, baseline)
     changes = _changes_of_means(runs, baseline)
     uncounted = _uncounted([*runs, *baseline], counts)
     if uncounted:
-        why = f'no intervals, and not known to be of the same test: {uncounted}'
+        why = f'no intervals, and the test images may differ: {uncounted}'
         return Comparison(
             changes, of_runs, remark='; '.join(filter(None, (remark, why)))
         )
@@ -136,13 +136,13 @@ def compare(
 
 
 def _estimates(values: Mapping[str, Tensor]) -> dict[str, Estimate]:
-    """Those that have a value."""
+    """The estimates of those that have a value."""
     found = {name: estimate(each) for name, each in values.items()}
     return {name: each for name, each in found.items() if each is not None}
 
 
 def _uncounted(runs: Sequence[Outcome], counts: Counts) -> str:
-    """Why one of the runs has no counts of its pictures; empty where all have."""
+    """Why one of the runs has no pixel counts; empty if all have them."""
     reasons = (counts[run.folder] for run in runs)
     return next((reason for reason in reasons if isinstance(reason, str)), '')
 
@@ -159,7 +159,7 @@ def _by_fold(
 
 
 def _differ(areas: RunsByFold) -> str | None:
-    """Why the runs of a fold are not of the same pictures."""
+    """Why the test images of the runs of a fold differ."""
     for of_fold in areas.values():
         for other in of_fold[1:]:
             reason = mismatch(of_fold[0], other)
@@ -192,7 +192,7 @@ def _changes_of_means(
 
 
 def _mean_of_folds(runs: Sequence[Outcome], column: str) -> float | None:
-    """The mean over folds of the means over their runs: folds are not alike."""
+    """The mean over folds of the means over their runs, because folds differ."""
     folds: dict[int | None, list[float]] = {}
     for run in runs:
         if column in run.figures:
@@ -204,7 +204,7 @@ def _mean_of_folds(runs: Sequence[Outcome], column: str) -> float | None:
 def _changes_of_runs(
     runs: Sequence[Outcome], baseline: Sequence[Outcome]
 ) -> dict[str, list[float]]:
-    """The differences between two runs of the same seed and fold."""
+    """The differences between two runs with the same seed and fold."""
     partners = {(run.fold, run.seed): run.figures for run in baseline}
     found: dict[str, list[float]] = {}
     for column in COLUMNS:

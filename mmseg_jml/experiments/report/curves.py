@@ -1,4 +1,4 @@
-"""Curves over training, from the logs of any MMEngine work dir."""
+"""Training curves from the logs of any MMEngine work dir."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTERS = ('step', 'iter', 'epoch')
 
 
 class Curve(NamedTuple):
-    """One run's values of a metric."""
+    """The values of a metric in one run."""
 
     unit: str  # of its steps
     steps: np.ndarray
@@ -26,7 +26,7 @@ class Curve(NamedTuple):
 
 
 def find_work_dirs(folder: Path) -> list[Path]:
-    """The folders with a log of training, `folder` itself or below it, sorted.
+    """The sorted folders with a training log: `folder` and its subfolders.
 
     Raises:
         FileNotFoundError: there is none.
@@ -39,13 +39,13 @@ def find_work_dirs(folder: Path) -> list[Path]:
     trained = [work_dir for work_dir in sorted(found) if read_log(work_dir).train]
     if not trained:
         raise FileNotFoundError(
-            f'no log of a training ({SCALARS}) in {folder} or below'
+            f'there is no training log ({SCALARS}) in {folder} or its subfolders'
         )
     return trained
 
 
 def metrics_of(log: Log) -> list[str]:
-    """What a log has curves of: first what validation measured.
+    """The metrics that a log has curves of; those of validation come first.
 
     >>> metrics_of(Log([{'step': 1, 'loss': 2.0}], [{'step': 1, 'mIoU': 30.0}]))
     ['mIoU', 'loss']
@@ -55,9 +55,9 @@ def metrics_of(log: Log) -> list[str]:
 
 
 def read_curve(log: Log, metric: str) -> Curve | None:
-    """A metric's finite values, of training's lines or else of validation's.
+    """The finite values of a metric in training, or else in validation.
 
-    Where a model and its average are measured, those of the average.
+    If both a model and its moving average are measured, those of the average are used.
 
     >>> read_curve(Log([{'step': 50, 'loss': 2.0}], []), 'loss').steps
     array([50])
@@ -80,9 +80,9 @@ def read_curve(log: Log, metric: str) -> Curve | None:
 
 
 def mean_band(curves: Sequence[Curve]) -> Band:
-    """The mean, lowest and highest of runs, over the steps that all of them reached.
+    """The mean, minimum and maximum of runs, over the steps that all of them reached.
 
-    Between two of its steps a run is taken for straight.
+    The values of a run are interpolated linearly between its steps.
 
     >>> first = Curve('epoch', np.array([1, 2]), np.array([0.0, 2.0]))
     >>> second = Curve('epoch', np.array([1, 2, 3]), np.array([1.0, 3.0, 9.0]))
@@ -104,7 +104,7 @@ def curve_panels(
     """One panel for each metric that any group has.
 
     Raises:
-        ValueError: a metric's steps are epochs in one run and iterations in another.
+        ValueError: the steps of a metric are epochs in one run, iterations in another.
     """
     panels = {}
     for metric in metrics:
@@ -115,7 +115,7 @@ def curve_panels(
         units = {curve.unit for curves in found.values() for curve in curves}
         if len(units) > 1:
             raise ValueError(
-                f'{metric} is by epoch in some runs, by iteration in others'
+                f'{metric} is logged by epoch in some runs and by iteration in others'
             )
         bands = {name: mean_band(curves) for name, curves in found.items() if curves}
         if bands:

@@ -1,4 +1,4 @@
-"""All that a report tells of a plan."""
+"""Gather everything that the report of a plan needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .records import COLUMNS, Column, Outcome, read_runs
 
 @dataclass(frozen=True)
 class Findings:
-    """The runs of a plan, summed up and compared; mappings are by cell."""
+    """The runs of a plan with summaries and comparisons; mappings are by cell."""
 
     plan: Plan
     work_dir: Path
@@ -30,18 +30,18 @@ class Findings:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What each cell is called."""
+        """The title of each cell."""
         return {cell.name: cell.title for cell in self.plan.cells}
 
     @property
     def baseline(self) -> str:
-        """What the baseline is called, of one model or of several."""
+        """The title of the baseline, or 'the baseline' if there are several."""
         names = set(self.baselines.values())
         return self.titles[names.pop()] if len(names) == 1 else 'the baseline'
 
     @property
     def columns(self) -> list[Column]:
-        """The figures that any cell has."""
+        """The columns of results that any cell has."""
         return [
             column
             for column in COLUMNS
@@ -50,7 +50,7 @@ class Findings:
 
     @property
     def repeats(self) -> str:
-        """What a method was repeated over."""
+        """What each training was repeated over: seeds, folds or both."""
         several = any(len(self.plan.seeds_of(cell)) > 1 for cell in self.plan.cells)
         if self.plan.folds:
             return 'folds and seeds' if several else 'folds'
@@ -58,7 +58,7 @@ class Findings:
 
 
 def gather(plan: Plan, work_dir: Path) -> Findings:
-    """Read the runs below a folder, sum them up and compare them."""
+    """Read the runs in a folder, summarize them and compare them."""
     runs = read_runs(plan, work_dir)
     counts = read_counts([run for of_cell in runs.values() for run in of_cell])
     cells = {name: summarize_cell(of_cell, counts) for name, of_cell in runs.items()}
@@ -71,10 +71,10 @@ def gather(plan: Plan, work_dir: Path) -> Findings:
 
 
 def baselines_of(plan: Plan) -> dict[str, str]:
-    """What each cell is compared with: its own baseline, its model's or the plan's.
+    """The baseline of each cell: its own, that of its model, or that of the plan.
 
-    A table of the paper may have several models: where the baseline's row is `M2/CE`,
-    the cell of the row `M0/JML` is compared with that of `M0/CE`, if there is one.
+    A table of the paper may have several models. If the baseline's row is `M2/CE`, the
+    cell with the row `M0/JML` is compared with that of `M0/CE`, if there is one.
     """
     by_row = {cell.paper: cell.name for cell in plan.cells if cell.paper is not None}
     rows = {name: row for row, name in by_row.items()}
@@ -90,7 +90,7 @@ def baselines_of(plan: Plan) -> dict[str, str]:
 
 
 def families(plan: Plan) -> dict[str, list[Cell]]:
-    """The cells that differ in the swept value alone, by what else they are called."""
+    """The cells that differ only in the swept value, by the rest of their names."""
     found: dict[str, list[Cell]] = {}
     for cell in plan.cells:
         if plan.sweep is not None and plan.sweep.name in cell.swept:

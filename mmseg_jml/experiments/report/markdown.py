@@ -1,4 +1,4 @@
-"""What a report says."""
+"""The text of a report."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from .statistics import ROUNDS, summarize
 
 LONGEST_REASON = 300  # characters
 CAPTIONS = {
-    'metrics': 'Means from zero, with the runs that they are the mean of',
+    'metrics': 'Means, with each run as a point',
     'differences': 'Differences to the baseline',
-    'classes': 'Differences of classes',
-    'curves': 'Training: means, and bands from lowest to highest run',
+    'classes': 'Differences for each class',
+    'curves': 'Training: means, with bands from the lowest to the highest run',
     'trade_off': 'Accuracy against calibration',
-    'sweep': 'Over the swept value: means, and bands from lowest to highest run',
+    'sweep': 'Swept values: means, with bands from the lowest to the highest run',
 }
-HOURS = 'Hours are those of the iterations, each counted once, without validation. '
-MEMORY = "Memory is the GPU's in training, or on a CPU the process's. "
+HOURS = 'Hours count the time of each training iteration once, without validation. '
+MEMORY = 'Memory is GPU memory in training, or that of the process on a CPU. '
 CHOSEN = (
-    'The best of several looks too good on the pictures that it was chosen by: report '
-    'it on others.'
+    'The best of several values looks too good on the images that it was chosen on: '
+    'report its results on other images.'
 )
 COVERED = (
-    '**What the intervals cover: the pictures.** In brackets are 95 % intervals from '
-    'drawing the test pictures {rounds:,} times with replacement{among}. Both '
-    'methods see the same draw; each run has its own mIoU (or Acc) of the drawn '
-    'pictures, which is averaged over {runs}. They say how much of a difference may '
-    'be due to the choice of these test pictures. Pictures are taken for '
-    'independent: frames of one drive are not, and then the true interval is wider. '
-    'ECE and BECE have none: no sums over a picture are kept for them.'
+    '**The intervals cover the choice of test images.** Brackets show 95 % intervals '
+    'from {rounds:,} bootstrap samples of the test images{among}. Both methods are '
+    'measured on the same samples: each run gets its own mIoU (or Acc) of the sampled '
+    'images, which is averaged over {runs}. The intervals show how much of a '
+    'difference may be due to the choice of these test images. They assume that images '
+    'are independent. Frames of one drive are not, and then the true interval is '
+    'wider. ECE and BECE have no intervals, because they are not stored for each image.'
 )
 NOT_COVERED = (
-    '**What they do not cover: the training.** Another seed gives another model. "± '
-    'over {runs}" is the standard deviation (n - 1) of the differences between runs '
-    'of the same {unit}. {mean}; of few runs the standard deviation is itself a guess, '
-    'of one it is unknown. A difference that is small beside it says nothing, whatever '
-    'its interval.'
+    '**The intervals do not cover the training.** Another seed gives another model. '
+    'The columns "± over {runs}" show the standard deviation (n - 1) of the '
+    'differences between runs with the same {unit}. {mean}. With few runs the standard '
+    'deviation is only a rough estimate, and with one run it is unknown. A difference '
+    'that is small compared with it means nothing, whatever its interval.'
 )
-MEAN = 'The mean of n of them is uncertain by about that divided by √n'
+MEAN = 'The standard error of the mean of n runs is about that divided by √n'
 MEAN_OF_FOLDS = (
-    'The mean of n of them is uncertain by more than that divided by √n, as folds '
-    'share pictures of training'
+    'The standard error of the mean of n runs is more than that divided by √n, because '
+    'folds share training images'
 )
 
 
 def report_text(findings: Findings, plots: Sequence[str]) -> str:
-    """The report as Markdown; `plots` are the pictures that lie beside it."""
+    """The report as Markdown; `plots` are the names of the figures next to it."""
     plan = findings.plan
     parts = [
         [f'# {plan.name}', *([plan.description] if plan.description else [])],
@@ -90,19 +90,19 @@ def _summary(findings: Findings) -> list[str]:
 def _remark_on_summary(findings: Findings) -> str:
     pictures = {cell.pictures for cell in findings.cells.values()} - {0}
     text = (
-        f'Mean ± standard deviation over {findings.repeats} (n - 1; one run has none), '
-        'in brackets the maximum. '
+        f'The table shows mean ± standard deviation (n - 1) over {findings.repeats}, '
+        'and the maximum in brackets. A single run has only a value. '
     )
     if len(pictures) == 1:
-        text += f'Tested on {pictures.pop()} pictures. '
+        text += f'The runs were tested on {pictures.pop()} images. '
     names = {column.name for column in findings.columns}
     text += HOURS if 'hours' in names else ''
     text += MEMORY if 'memory' in names else ''
-    return f'{text}All values: `runs.csv`, `summary.csv`.'
+    return f'{text}All values are in `runs.csv` and `summary.csv`.'
 
 
 def _sweep(findings: Findings) -> list[str]:
-    """The value of each family with the best mIoU."""
+    """The value with the best mIoU in each family of cells."""
     sweep = findings.plan.sweep
     if sweep is None:
         return []
@@ -168,7 +168,7 @@ def _spread_of_runs(values: Sequence[float]) -> str:
 
 
 def _remark_on_intervals(findings: Findings) -> list[str]:
-    among = ', those of each fold among themselves' if findings.plan.folds else ''
+    among = ', drawn within each fold' if findings.plan.folds else ''
     runs = findings.repeats
     mean = MEAN_OF_FOLDS if findings.plan.folds else MEAN
     unit = runs.replace('s ', ' ').removesuffix('s')
@@ -189,13 +189,13 @@ def _unfinished(findings: Findings) -> list[str]:
     rows = [[key[0], '; '.join(runs), *key[1:]] for key, runs in names.items()]
     return [
         '## Not finished',
-        f'{len(missing)} of {len(every)} runs are in no figure above:',
+        f'{len(missing)} of {len(every)} runs are not included in the results above:',
         table(['', 'runs', 'state', 'reason'], rows),
     ]
 
 
 def _short(reason: str) -> str:
-    """The first and the last line, as of an error with its traceback."""
+    """The first and the last line of a reason, for example of a traceback."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     text = ' … '.join(dict.fromkeys([*lines[:1], *lines[-1:]]))
     return text if len(text) <= LONGEST_REASON else f'{text[:LONGEST_REASON]} …'
@@ -216,7 +216,7 @@ def _every_run(findings: Findings) -> list[str]:
         return []
     head = ['', 'run', *(column.title for column in findings.columns)]
     return [
-        f'<details><summary>Every finished run ({len(rows)})</summary>',
+        f'<details><summary>All finished runs ({len(rows)})</summary>',
         table(head, rows),
         '</details>',
     ]

@@ -1,4 +1,4 @@
-"""What a report says of the paper's figures."""
+"""The section of a report that compares it with the results of the paper."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .records import Column
 
 
 def paper_section(findings: Findings) -> list[str]:
-    """Its figures beside ours, and what is not alike; nothing without a table."""
+    """The paper's results next to ours, and how they differ; empty without a table."""
     plan = findings.plan
     if plan.paper is None:
         return []
@@ -23,13 +23,13 @@ def paper_section(findings: Findings) -> list[str]:
         if cell.paper is not None and cell.paper in found.rows
     }
     number = plan.paper.replace('table', 'Table ').replace('figure', 'Figure ')
-    text = ["## The paper's figures beside ours", f'{number}: {found.title}.']
+    text = ['## Comparison with the paper', f'{number}: {found.title}.']
     if rows:
         text.append(_beside(findings, found, rows))
         text += _changes_beside(findings, found, rows)
     unknown = sorted({cell.paper for cell in plan.cells if cell.paper} - {*found.rows})
     if unknown:
-        text.append(f'The table has no row {", ".join(unknown)}.')
+        text.append(f'The table in the paper has no row {", ".join(unknown)}.')
     return [*text, '\n'.join(f'- {note}' for note in found.notes)]
 
 
@@ -48,7 +48,7 @@ def _beside(findings: Findings, paper: Table, rows: Mapping[str, str]) -> str:
 def _changes_beside(
     findings: Findings, paper: Table, rows: Mapping[str, str]
 ) -> list[str]:
-    """What methods change, the paper's beside ours, where both have the baseline."""
+    """Differences in the paper and ours, for methods whose baseline is in both."""
     columns = _shared_columns(findings, paper, rows)
     lines = []
     for name, found in findings.comparisons.items():
@@ -64,7 +64,7 @@ def _changes_beside(
             theirs = after[column.name].mean - before[column.name].mean if both else 0
             line.append(f'{theirs:+.2f}' if both else '')
         lines.append(line)
-    title = f'The same as differences to {findings.baseline}:'
+    title = f'The same results as differences to {findings.baseline}:'
     return [title, table(_twice(columns), lines)] if lines else []
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a report."""
+"""Draw the plots of a report."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .curves import curve_panels
 from .findings import Findings, families
 from .records import Column
 
-INTERVAL = '95 % interval over pictures'
+INTERVAL = '95 % interval over images'
 CURVES = ('mIoU', 'loss')
-# More in one picture cannot be told apart.
+# More of them cannot be distinguished in one plot.
 MOST_CLASSES = 40
 MOST_CURVES = 16
 
 
 def draw_plots(findings: Findings) -> dict[str, Figure]:
-    """The pictures that there is something to show in, by the name of their file."""
+    """The plots that have something to show, by the name of their file."""
     figures = {name: draw(findings) for name, draw in DRAWINGS.items()}
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _measured(findings: Findings) -> list[Column]:
-    """What a test measures: costs are no results."""
+    """The columns that a test measures, without time and memory."""
     return [column for column in findings.columns if column.keys]
 
 
@@ -124,7 +124,7 @@ def _curves(findings: Findings) -> Figure | None:
         return None
     panels: dict[str, Panel] = {}
     for metric in CURVES:
-        # By epoch in some runs, by iteration in others, is no picture.
+        # Epochs in some runs and iterations in others cannot be shown in one plot.
         with contextlib.suppress(ValueError):
             panels |= curve_panels(logs, [metric])
     titles = {'mIoU': 'mIoU (%) in validation', 'loss': 'training loss'}
@@ -174,14 +174,14 @@ def _sweep(findings: Findings) -> Figure | None:
 
 
 def _ticks(sweep: Sweep) -> list[str] | None:
-    """Names for values that are no numbers, as an infinite kernel."""
+    """Names for values that are not numbers, such as an infinite kernel."""
     if all(isinstance(v, int | float) and math.isfinite(v) for v in sweep.values):
         return None
     return list(map(str, sweep.values))
 
 
 def _band(findings: Findings, sweep: Sweep, family: list[Cell], column: Column) -> Band:
-    """A family's values over the swept one, each over the runs that are finished."""
+    """The results of a family at each swept value, over its finished runs."""
     values: dict[float, list[float]] = {}
     named = _ticks(sweep) is not None
     for cell in family:

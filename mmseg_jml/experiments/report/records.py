@@ -1,4 +1,4 @@
-"""The runs of a plan, as their folders tell: what was measured, or why nothing was."""
+"""Read what the runs of a plan measured, or why they measured nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIMES = ('time', 'data_time')
 
 
 class Column(NamedTuple):
-    """A figure of a run."""
+    """One kind of result of a run."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one training of a cell, and of its test."""
+    """The outcome of one training of a cell and of its test."""
 
     cell: str
     seed: int | None
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def read_runs(plan: Plan, work_dir: Path) -> dict[str, list[Outcome]]:
-    """All runs of a plan by their cell, those that were not begun too."""
+    """All runs of a plan by their cell, including those that were not started."""
     return {
         cell.name: [
             _read_run(cell.name, seed, fold, _folder(work_dir, plan, cell, seed, fold))
@@ -93,7 +93,7 @@ def read_runs(plan: Plan, work_dir: Path) -> dict[str, list[Outcome]]:
 def _folder(
     work_dir: Path, plan: Plan, cell: Cell, seed: int | None, fold: int | None
 ) -> Path:
-    """The runner's; by hand a fold is trained once, without a word about the seed."""
+    """The folder of a run; one trained by hand has no seed in its name."""
     folder = run_folder(work_dir, cell.name, seed, fold)
     if fold is None or len(plan.seeds_of(cell)) > 1 or folder.is_dir():
         return folder
@@ -138,22 +138,22 @@ def _hours(record: Mapping[str, Any]) -> float:
 def _state(
     record: Mapping[str, Any], log: Log, begun: bool, tested: bool
 ) -> tuple[State, str]:
-    """A record's word comes first; a run made by hand has none."""
+    """The state of a run, from its record or, without one, from its files."""
     noted = record.get('state')
     if noted == 'failed':
-        return 'failed', str(record.get('reason') or 'no reason was noted')
+        return 'failed', str(record.get('reason') or 'no reason was recorded')
     if noted == 'running':
-        return 'running', 'it still runs, or was killed'
+        return 'running', 'it is still running, or was killed'
     if tested:
         return 'done', ''
     if not begun:
-        return 'missing', 'it was not begun'
+        return 'missing', 'it was not started'
     last = f'iteration {log.train[-1]["step"]}' if log.train else 'no iteration'
-    return 'untested', f'trained to {last}; {TEST}/ has no whole result'
+    return 'untested', f'it was trained to {last}, but {TEST}/ has no complete result'
 
 
 def _newest_test(folder: Path) -> tuple[dict[str, float], Path | None]:
-    """The newest result that has counts of pictures, or else the newest of all."""
+    """The newest result that has pixel counts, or else the newest of all."""
     without: dict[str, float] = {}
     # Folders are named by time.
     for attempt in sorted(folder.glob('*'), reverse=True):
@@ -173,7 +173,7 @@ def _newest_test(folder: Path) -> tuple[dict[str, float], Path | None]:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    """What a file holds; None if it is not there, or half of it."""
+    """The content of a file; None if it is missing or incomplete."""
     try:
         found = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The report of a plan: Markdown, CSV and pictures of the runs in its folder."""
+"""Write the report of a plan: Markdown, CSV files and plots of its runs."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ DIFFERENCES = (
 def write_report(
     plan: Plan, work_dir: str | Path, out: str | Path | None = None
 ) -> Path:
-    """Write what the runs of a plan gave, as far as they are; the path of `report.md`.
+    """Write the report of the runs that exist, and return the path of `report.md`.
 
-    Beside it lie `runs.csv` (a row for each run), `summary.csv` (for each cell and
-    figure), `differences.csv` (to the plan's baseline) and the pictures. Every file is
-    whole or not there. Nothing is run, and no model is needed. Another process that
-    writes there is waited for.
+    Next to it are `runs.csv` (a row for each run), `summary.csv` (a row for each cell
+    and column), `differences.csv` (to the baseline of the plan) and the plots. Every
+    file is either complete or missing. No run is started and no model is needed. If
+    another process writes to the same folder, this one waits for it.
 
     Args:
-        plan: what was to be run.
-        work_dir: the folder of the cells' folders.
-        out: where to write; None is `report` in `work_dir`.
+        plan: the plan of the runs.
+        work_dir: the folder that contains the folders of the cells.
+        out: the folder to write to; None is `report` in `work_dir`.
     """
     work_dir = Path(work_dir)
     out = work_dir / FOLDER if out is None else Path(out)
@@ -83,7 +83,7 @@ def _write(findings: Findings, out: Path) -> None:
 
 
 def _run_rows(findings: Findings) -> list[list[Any]]:
-    """A row for each run; all that any test measured has a column."""
+    """A row for each run, with a column for each result of any test."""
     runs = [run for of_cell in findings.runs.values() for run in of_cell]
     columns = [column.name for column in COLUMNS]
     scalars = list(dict.fromkeys(name for run in runs for name in run.scalars))

@@ -1,4 +1,4 @@
-"""Runs summed up, and differences between them with intervals over pictures.
+"""Summarize runs, and estimate differences with intervals over images.
 
 Sources: Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics
 1979; paired draws as in Koehn, "Statistical Significance Tests for Machine Translation
@@ -25,7 +25,7 @@ RunsByFold = Mapping[int | None, Sequence[PictureAreas]]
 
 
 class Summary(NamedTuple):
-    """Several runs' values of one measure."""
+    """A summary of the values of one measure in several runs."""
 
     runs: int
     mean: float
@@ -37,7 +37,7 @@ def summarize(values: Sequence[float]) -> Summary:
     """Mean, standard deviation (n - 1) and maximum of at least one value.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no value.
 
     >>> summarize([1.0, 2.0, 3.0])
     Summary(runs=3, mean=2.0, std=1.0, max=3.0)
@@ -45,7 +45,7 @@ def summarize(values: Sequence[float]) -> Summary:
     None
     """
     if not values:
-        raise ValueError('`values` must hold at least one, got none')
+        raise ValueError('`values` must have at least one value, got none')
     mean = math.fsum(values) / len(values)
     std = None
     if len(values) > 1:
@@ -55,7 +55,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 class Estimate(NamedTuple):
-    """A value and its interval; None where the pictures do not give one."""
+    """A value and its interval, which is None if there are too few images."""
 
     value: float
     low: float | None = None
@@ -63,11 +63,11 @@ class Estimate(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """In per cent, first of the pictures as they are, then of each round.
+    """Measures in per cent: first of all images, then of each bootstrap sample.
 
-    Of each run its own measure is taken, from the sums over its pictures; then the mean
-    over the runs of a fold, and over folds. NaN is a class without a pixel, labelled or
-    predicted, in any run.
+    Each run is measured from the sums over its images. The result is the mean over the
+    runs of a fold and then over folds. It is NaN for a class that has no labelled or
+    predicted pixel in any run.
     """
 
     accuracy: Tensor  # (1 + rounds,)
@@ -76,11 +76,11 @@ class Measures(NamedTuple):
 
 
 def resampled_measures(runs: RunsByFold, *, rounds: int = ROUNDS) -> Measures:
-    """The measures of a cell's runs, of its pictures and of `rounds` draws of them.
+    """Measure the runs of a cell on all images and on `rounds` samples of them.
 
-    Runs on the same pictures see the same draws, in other calls too; so differences of
-    two calls' measures are paired. Each fold's pictures are drawn among themselves; one
-    picture alone cannot be drawn otherwise, and there are no rounds then.
+    Runs on the same images get the same samples, also in other calls, so the
+    differences between the measures of two calls are paired. The images of each fold
+    are sampled separately. A single image has no other samples, so there are no rounds.
 
     Raises:
         ValueError: there is no run.
@@ -92,7 +92,7 @@ def resampled_measures(runs: RunsByFold, *, rounds: int = ROUNDS) -> Measures:
     """
     sizes = {fold: len(of_fold[0].names) for fold, of_fold in runs.items() if of_fold}
     if not sizes:
-        raise ValueError('`runs` must hold at least one run, got none')
+        raise ValueError('`runs` must have at least one run, got none')
     if min(sizes.values()) < 2:
         rounds = 0
     folds = []
@@ -122,10 +122,10 @@ def _of_run(areas: PictureAreas, counts: Tensor) -> Measures:
 
 
 def estimate(values: Tensor) -> Estimate | None:
-    """A value (1 + rounds,) with the interval of its rounds; None where it is NaN.
+    """The first of the values (1 + rounds,) and the interval of the rounds.
 
-    Rounds without a value, as of a class that no drawn picture has, are left out. Where
-    all draws are the same, as of one picture, there is no interval.
+    It is None if the first value is NaN. Rounds without a value, for example of a class
+    that is in no sampled image, are left out. Without rounds there is no interval.
 
     >>> estimate(torch.tensor([2.0, 1.0, 1.0, 3.0, 3.0]))
     Estimate(value=2.0, low=1.0, high=3.0)

@@ -1,1 +1,1 @@
-"""Train and test what a plan asks for, here or on Slurm."""
+"""Train and test the cells of a plan, on this machine or on Slurm."""

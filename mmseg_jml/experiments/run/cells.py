@@ -1,4 +1,4 @@
-"""Runs: each cell of a plan with each of its seeds and folds, teachers first."""
+"""The runs of a plan: each cell with each of its seeds and folds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...checkpoints import latest_checkpoint
+from ...suggestion import did_you_mean
 from ..plan.plan import Cell, Plan
 from . import settings
 from .state import read_state
@@ -19,14 +20,14 @@ from .state import read_state
 
 @dataclass(frozen=True)
 class Run:
-    """One training and its test, in a folder of its own.
+    """One training and its test, which have their own folder.
 
     Args:
-        cell: what is trained.
-        seed, fold: None is what the config says.
-        folder: its `--work-dir`.
-        data_root: the plan's.
-        teacher: the run that it learns from, or starts with.
+        cell: the cell of the plan.
+        seed, fold: the seed and the fold; None uses those of the config.
+        folder: the `--work-dir` of the run.
+        data_root: the data root of the plan.
+        teacher: the run that this one learns from or starts with.
     """
 
     cell: Cell
@@ -38,12 +39,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """As 'jml/seed-0'."""
+        """The name of the run, such as 'jml/seed-0'."""
         return f'{self.cell.name}/{self.folder.name}'
 
 
 def run_folder(work_dir: Path, cell: str, seed: int | None, fold: int | None) -> Path:
-    """Where a run lies.
+    """The folder of a run.
 
     >>> run_folder(Path('w'), 'jml', 0, None), run_folder(Path('w'), 'jml', 1, 3)
     (PosixPath('w/jml/seed-0'), PosixPath('w/jml/fold-3_seed-1'))
@@ -54,20 +55,23 @@ def run_folder(work_dir: Path, cell: str, seed: int | None, fold: int | None) ->
 
 
 def runs(plan: Plan, work_dir: Path, only: Collection[str] = ()) -> list[Run]:
-    """Every run, teachers before their students; one seed of all cells after another.
+    """All runs, with teachers before their students and sorted by seed.
 
     Args:
         plan: the plan.
-        work_dir: where the folders of its cells lie.
-        only: names of cells; their teachers come with them. None is all.
+        work_dir: the folder that contains the folders of its cells.
+        only: the names of cells to run, together with their teachers; empty is all.
 
     Raises:
-        ValueError: a name in `only` that the plan does not have.
+        ValueError: the plan has no cell with a name in `only`.
     """
     names = [cell.name for cell in plan.cells]
     unknown = sorted(set(only) - set(names))
     if unknown:
-        raise ValueError(f'`--only` must be some of {names}, got {unknown}')
+        raise ValueError(
+            f'`--only` must be some of {names}, got {unknown[0]!r}'
+            f'{did_you_mean(unknown[0], names)}'
+        )
     cells = [cell for cell in plan.cells if not only or cell.name in only]
     longest = max(len(plan.seeds_of(cell)) for cell in cells)
     ordered: dict[Path, Run] = {}
@@ -87,7 +91,7 @@ def _add(
     seed: int | None,
     fold: int | None,
 ) -> Run:
-    """The run, put behind its teacher's if it is not there yet."""
+    """Add a run after that of its teacher, if it was not added before."""
     folder = run_folder(work_dir, cell.name, seed, fold)
     if folder not in ordered:
         teacher = None
@@ -108,7 +112,7 @@ def _config(
 
 
 def _of_cell(run: Run) -> Any:
-    """The config of a cell with its overrides: what all its seeds share."""
+    """The config of a cell with its overrides, which all its seeds share."""
     cell = run.cell
     cfg = copy.deepcopy(_config(cell.config, cell.loss, run.fold, cell.max_iters))
     settings.apply(cfg, run.cell.overrides)
@@ -116,7 +120,7 @@ def _of_cell(run: Run) -> Any:
 
 
 def options(run: Run, cfg: Any) -> dict[str, Any]:
-    """Everything that its commands say by `--cfg-options`."""
+    """All `--cfg-options` of the commands of a run."""
     found = dict(run.cell.overrides)
     if run.data_root is not None:
         found |= settings.data_roots(cfg, run.data_root)
@@ -130,7 +134,7 @@ def options(run: Run, cfg: Any) -> dict[str, Any]:
 
 
 def config(run: Run) -> Any:
-    """Its whole config, as it is trained.
+    """The complete config that a run is trained with.
 
     Raises:
         FileNotFoundError, ValueError: as for `settings.load` and `settings.apply`, with
@@ -140,7 +144,9 @@ def config(run: Run) -> Any:
         cfg = _of_cell(run)
         taught = run.teacher is not None and not run.cell.starts
         if taught and 'teacher' not in cfg.model:
-            raise ValueError('a cell with a `teacher` needs a config of a student')
+            raise ValueError(
+                'a cell with a `teacher` needs the config of a student model'
+            )
         settings.apply(cfg, options(run, cfg))
     except (OSError, ValueError) as error:
         raise type(error)(f'cell {run.cell.name!r}: {error}') from error
@@ -148,14 +154,14 @@ def config(run: Run) -> Any:
 
 
 def checkpoint(run: Run) -> Path:
-    """The last checkpoint of a run; before its training has ended, what it will be."""
+    """The path of the last checkpoint, also before the training has ended."""
     cfg = _of_cell(run)
     found = latest_checkpoint(run.folder) if is_trained(run, cfg) else None
     return found or run.folder / settings.final_checkpoint(cfg)
 
 
 def differences(run: Run, cfg: Any) -> list[str]:
-    """In what its config differs from what was trained in its folder, if it does.
+    """How the config differs from the one that was trained in the folder of the run.
 
     The paths of the checkpoints of other runs are not compared.
     """
@@ -165,7 +171,7 @@ def differences(run: Run, cfg: Any) -> list[str]:
 
 
 def is_trained(run: Run, cfg: Any) -> bool:
-    """Whether its training has ended: by the last checkpoint, or as was noted."""
+    """Whether the training is finished, by the last checkpoint or the record."""
     found = latest_checkpoint(run.folder)
     return found is not None and (
         found.name == settings.final_checkpoint(cfg)
@@ -174,7 +180,7 @@ def is_trained(run: Run, cfg: Any) -> bool:
 
 
 def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
-    """The command that trains, going on from the last checkpoint if there is one."""
+    """The command that trains a run, from the last checkpoint if there is one."""
     found = latest_checkpoint(run.folder)
     # A file, as `--resume` alone would go on from the config's `load_from`.
     resume = [] if found is None else ['--resume', str(found)]
@@ -185,7 +191,7 @@ def to_train(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
 
 
 def to_test(run: Run, cfg: Any, gpus: int = 1) -> list[str]:
-    """The command that tests the last checkpoint, with a table of the pictures."""
+    """The command that tests the last checkpoint and writes a table of the images."""
     words = [run.cell.config, str(checkpoint(run)), '--per-image']
     words += ['--work-dir', str(run.folder / 'test')]
     return _command('test', run, words, cfg, gpus)
@@ -211,6 +217,6 @@ def _command(
 
 
 def shown(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """A line for a shell."""
+    """The command as a line for a shell."""
     words = [f'{key}={shlex.quote(value)}' for key, value in environment.items()]
     return ' '.join([*words, shlex.join(command)])

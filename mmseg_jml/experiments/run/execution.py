@@ -1,4 +1,4 @@
-"""Train and test one run, as processes."""
+"""Train and test one run in subprocesses."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ Say = Callable[[str], None]
 
 
 class RunFailedError(Exception):
-    """A training or a test ended with an error."""
+    """A training or a test failed."""
 
 
 def execute(
     run: Run, *, gpus: int = 1, environment: Mapping[str, str] | None = None, say: Say
 ) -> Generator[None, None, None]:
-    """Train and test, handing back control while it waits; `run.json` has the outcome.
+    """Train and test a run, and write the outcome to `run.json`.
 
-    Closing it ends what it started; the run can then be resumed.
+    The iterator yields while it waits. Closing it ends the processes that it started;
+    the run can then be resumed.
     """
     told = False
     while True:
@@ -50,7 +51,7 @@ def execute(
                 yield from _execute(run, gpus, environment or {}, say, lock)
                 return
         if not told:
-            say('waits for another process that works on it')
+            say('is waiting for another process that works on it')
             told = True
         yield
 
@@ -69,14 +70,18 @@ def _execute(
     try:
         if not is_trained(run, cfg):
             found = latest_checkpoint(run.folder)
-            say('trains' if found is None else f'trains on from {found.name}')
+            say(
+                'is training'
+                if found is None
+                else f'continues training from {found.name}'
+            )
             command = to_train(run, cfg, gpus)
             yield from _watch(run, 'train', command, environment, state, lock)
             state['trained'] = True
             write_state(run.folder, state)
         if latest_checkpoint(run.folder) is None:
             raise RunFailedError(f'the training left no checkpoint in {run.folder}')
-        say('is tested')
+        say('is being tested')
         command = to_test(run, cfg, gpus)
         yield from _watch(run, 'test', command, environment, state, lock)
     except RunFailedError as error:
@@ -119,10 +124,10 @@ def _watch(
     state: dict[str, Any],
     lock: int,
 ) -> Generator[None, None, None]:
-    """Run a command to its end, noting time and memory.
+    """Run a command to its end, and record its time and memory.
 
     Raises:
-        RunFailedError: with the end of its output.
+        RunFailedError: it failed; the message has the end of its output.
     """
     output = run.folder / OUTPUT
     with output.open('a', encoding='utf-8') as file:
@@ -162,7 +167,7 @@ def _measure(state: dict[str, Any], pid: int) -> None:
 
 
 def of_device(folder: Path) -> dict[str, Any]:
-    """The device, and on a GPU the peak memory there, from the training's own log."""
+    """The device and the peak memory of a GPU, from the log of the training."""
     peak = peak_memory(read_log(folder))
     if peak is None:
         return {'device': f'CPU, {os.cpu_count()} cores'}

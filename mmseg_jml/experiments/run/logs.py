@@ -1,4 +1,4 @@
-"""The log of a training as MMEngine leaves it: one folder for each attempt."""
+"""Read the training log of MMEngine, which has one folder for each attempt."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ Line = dict[str, Any]
 
 
 class Log(NamedTuple):
-    """The lines of one training, by step; no step is there twice.
+    """The lines of one training run, sorted by step, without repeated steps.
 
-    Training lines are stepped by iteration. Those of validation are too, or by epoch if
-    the training lines name one.
+    The steps of training are iterations. So are those of validation, unless training
+    lines have epochs: then they are epochs.
     """
 
     train: list[Line]
@@ -29,10 +29,10 @@ class Log(NamedTuple):
 
 
 def read_log(work_dir: Path) -> Log:
-    """The log of all attempts at the training of a work dir.
+    """The log of a training run over all its attempts.
 
-    A resumed attempt repeats what came after the checkpoint that it began with: what it
-    logged takes the place of what the earlier ones had from there on.
+    A resumed attempt repeats the steps after the checkpoint that it started from. Its
+    lines replace those of the earlier attempts from there on.
 
     >>> read_log(Path('nowhere'))
     Log(train=[], val=[])
@@ -62,7 +62,7 @@ def _step(line: Line) -> int:
 
 
 def _read_lines(path: Path) -> list[Line]:
-    """Lines with a step; a killed process leaves half of a last one, which is none."""
+    """The lines with a step. A killed process may leave an incomplete last line."""
     lines = []
     for text in path.read_text(encoding='utf-8').splitlines():
         try:
@@ -81,10 +81,10 @@ def _read_lines(path: Path) -> list[Line]:
 
 
 def training_hours(log: Log) -> float | None:
-    """Hours of the iterations, each counted once, without validation.
+    """The hours of training, with each iteration counted once, without validation.
 
-    A line has the mean seconds of its last iterations, in MMEngine the last ten; it
-    stands for all since the line before.
+    A line has the mean seconds of its last iterations, which are ten in MMEngine. It is
+    used for all iterations since the previous line.
 
     >>> lines = [{'step': 50, 'time': 2.0}, {'step': 100, 'time': 5.2}]
     >>> training_hours(Log(lines, []))
@@ -99,5 +99,5 @@ def training_hours(log: Log) -> float | None:
 
 
 def peak_memory(log: Log) -> float | None:
-    """The most megabytes of the accelerator that a line names."""
+    """The peak memory of the accelerator in the log, in megabytes."""
     return max((line['memory'] for line in log.train if 'memory' in line), default=None)

@@ -1,4 +1,4 @@
-"""Processes with all that they start: begin, measure and end them."""
+"""Start, measure and end processes together with their children."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GRACE = 40.0  # seconds; torchrun gives its own processes 30
 def start(
     command: Sequence[str], environment: Mapping[str, str], output: Path, lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, which keeps the lock.
+    """Start a command in its own session, which keeps the lock.
 
-    A Ctrl-C of the terminal does not reach it: whoever started it ends it.
+    Ctrl-C in the terminal does not reach it, so the caller has to end it.
     """
     with output.open('ab') as file:
         return subprocess.Popen(
@@ -31,7 +31,7 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its session: asked first, killed after `GRACE` seconds."""
+    """Ask a process and its session to end, and kill them after `GRACE` seconds."""
     _signal(process.pid, signal.SIGTERM)
     try:
         process.wait(GRACE)
@@ -50,9 +50,9 @@ def _signal(session: int, number: int) -> None:
 
 
 def memory(pid: int) -> int | None:
-    """Bytes that a process and its descendants hold now; None where none can tell.
+    """The memory of a process and its descendants in bytes, or None if unknown.
 
-    Pages that several share are counted once (Linux's PSS).
+    Pages that several processes share are counted once (Linux's PSS).
     """
     sizes = [_proportional_size(each) for each in (pid, *_descendants(pid))]
     found = [size for size in sizes if size is not None]

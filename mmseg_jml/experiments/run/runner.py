@@ -1,4 +1,4 @@
-"""Run what is missing of a plan, teachers first, and say how it goes."""
+"""Start the missing runs of a plan, teachers first, and report the progress."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Start = Callable[[Run, int, Say], Generator[None, None, None]]
 
 
 def check(runs: Sequence[Run]) -> None:
-    """Refuse what could not be run, or would mix two trainings in one folder.
+    """Raise if a run cannot work or would mix two trainings in one folder.
 
     Raises:
-        FileNotFoundError: a config is not there.
-        ValueError: a config or override is wrong, or a folder holds the training of
+        FileNotFoundError: a config does not exist.
+        ValueError: a config or an override is wrong, or a folder has a training run of
             another config.
     """
     for run in runs:
@@ -47,20 +47,20 @@ def check(runs: Sequence[Run]) -> None:
         if found:
             named = '\n    '.join(found[:CHANGES] + ['...'] * (len(found) > CHANGES))
             raise ValueError(
-                f'{run.folder} holds a training that the plan does not describe:\n'
-                f'    {named}\nChoose another --work-dir for the changed plan, or '
+                f'{run.folder} has a training run with another config than the plan:\n'
+                f'    {named}\nChoose another `--work-dir` for the changed plan, or '
                 'delete that folder'
             )
 
 
 def remarks(runs: Sequence[Run]) -> list[str]:
-    """What is odd about the length of some cells, a sentence each."""
+    """One warning for each cell whose schedule does not fit its length."""
     found = {run.cell.name: remark_on_length(config(run)) for run in runs}
     return [f'cell {name!r}: {remark}' for name, remark in found.items() if remark]
 
 
 def done_before(runs: Sequence[Run]) -> set[Path]:
-    """The folders of what need not run: a teacher must, if its weights are gone."""
+    """The folders of finished runs; a teacher whose weights are gone must run again."""
     found = {run.folder for run in runs if is_done(run)}
     # Students first: a teacher that must be trained again may need its own.
     for run in reversed(runs):
@@ -71,12 +71,12 @@ def done_before(runs: Sequence[Run]) -> set[Path]:
 
 
 def is_done(run: Run) -> bool:
-    """Whether it was trained and tested, as its `run.json` says."""
+    """Whether a run was trained and tested, according to its `run.json`."""
     return read_state(run.folder).get('state') == 'done'
 
 
 def dry_run(runs: Sequence[Run], gpus: int = 1) -> Iterator[str]:
-    """The lines of a shell script that does what is missing."""
+    """The lines of a shell script that does the missing runs."""
     finished = done_before(runs)
     for run in runs:
         done = run.folder in finished
@@ -90,15 +90,15 @@ def dry_run(runs: Sequence[Run], gpus: int = 1) -> Iterator[str]:
 
 
 class Runner:
-    """Starts runs as places become free, a student when its teacher is done.
+    """Starts runs when slots become free, and a student when its teacher is done.
 
     Args:
-        runs: teachers before their students.
-        start: begins a run in one of the places 0 to `jobs` - 1; gives an iterator that
-            ends when `run.json` has the outcome and that ends the run when closed.
-        jobs: how many places there are.
+        runs: the runs, with teachers before their students.
+        start: starts a run in one of the slots 0 to `jobs` - 1. It returns an iterator
+            that ends when `run.json` has the outcome; closing it ends the run.
+        jobs: the number of slots.
         after: called when a run has ended.
-        say: takes each line of progress.
+        say: called with each line of progress.
     """
 
     def __init__(
@@ -120,13 +120,15 @@ class Runner:
         self._seconds: dict[Path, float] = {}  # of the runs that are done
 
     def run(self) -> bool:
-        """Run what is missing; give whether everything is done."""
+        """Do the missing runs; return whether everything is done."""
         finished = done_before(self.runs)
         for run in self.runs:
             if run.folder in finished:
                 self._end(run)
         if self.outcomes:
-            self.say(f'{len(self.outcomes)} of {len(self.runs)} runs were done before')
+            self.say(
+                f'{len(self.outcomes)} of {len(self.runs)} runs were finished before'
+            )
         try:
             self._fill()
             while self._active:
@@ -141,7 +143,7 @@ class Runner:
         return set(self.outcomes.values()) == {'done'}
 
     def table(self) -> str:
-        """What became of the runs of each cell."""
+        """A table of the outcomes of the runs of each cell."""
         width = max(len(name) for name in ['cell', *(r.cell.name for r in self.runs)])
         lines = [f'{"cell":{width}}  done  failed  not run  hours']
         for name in dict.fromkeys(run.cell.name for run in self.runs):
@@ -158,7 +160,7 @@ class Runner:
         return '\n'.join(lines)
 
     def _fill(self) -> None:
-        """Start what can start, and give up what never can."""
+        """Start the runs that can start, and give up those that never can."""
         active = {run.folder for run, _ in self._active.values()}
         for run in self.runs:
             if run.folder in self.outcomes or run.folder in active:
@@ -166,7 +168,7 @@ class Runner:
             teacher = self.outcomes.get(run.teacher.folder) if run.teacher else 'done'
             if run.teacher and teacher in ('failed', 'not run'):
                 self.outcomes[run.folder] = 'not run'
-                self._tell(run, f'is not run: {run.teacher.name} failed')
+                self._tell(run, f'is not run, because {run.teacher.name} failed')
                 continue
             free = sorted(set(range(self.jobs)) - set(self._active))
             if teacher == 'done' and free:
@@ -201,7 +203,7 @@ class Runner:
         return f'failed: {last.strip()} (see {run.folder / OUTPUT})'
 
     def _left(self) -> str:
-        """The time that is left, judged by the runs that are done; '' if unknown."""
+        """An estimate of the remaining time from the finished runs; '' if unknown."""
         left = [run for run in self.runs if run.folder not in self.outcomes]
         if not (left and self._seconds):
             return ''

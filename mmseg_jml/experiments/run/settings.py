@@ -1,4 +1,4 @@
-"""What a run's config becomes: the cell's overrides, its data and seed."""
+"""The settings of a run: the config with overrides, data and seed."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def load(
     fold: int | None = None,
     max_iters: int | None = None,
 ) -> Config:
-    """The config that is to be changed by overrides.
+    """Load a config before its overrides are applied.
 
     Raises:
         FileNotFoundError: there is no such config or loss.
-        ValueError: it cannot be read, or the loss or the length does not fit it.
+        ValueError: it cannot be read, or the loss or the length does not fit.
     """
     path = find_config(config)
     with _in_environment(environment(fold)):
@@ -55,13 +55,13 @@ def load(
 
 
 def environment(fold: int | None) -> dict[str, str]:
-    """What a process of this fold must find in its environment."""
+    """The environment variables that a process needs for this fold."""
     return {} if fold is None else {FOLD: str(fold)}
 
 
 @contextlib.contextmanager
 def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the time of the block."""
+    """Set environment variables while the block runs."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -78,8 +78,8 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
     """Change a config as `--cfg-options` would.
 
     Raises:
-        ValueError: an option of a place that is not in the config; one new dict is
-            allowed, as `clip_grad` in `optim_wrapper.clip_grad.max_norm`.
+        ValueError: an option sets a key of something that is not in the config. One new
+            dict is allowed, like `clip_grad` in `optim_wrapper.clip_grad.max_norm`.
     """
     whole = cfg.to_dict()
     for key in options:
@@ -87,7 +87,9 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
         above, _, _ = place.rpartition('.')
         is_new = _find(whole, place) is None and isinstance(_find(whole, above), dict)
         if not (is_new or isinstance(_find(whole, place), dict | list)):
-            raise ValueError(f'`{key}` must be of the config, which has no `{place}`')
+            raise ValueError(
+                f'`{key}` must be a setting of the config, which has no `{place}`'
+            )
     try:
         cfg.merge_from_dict(dict(options))
     except (KeyError, TypeError) as error:
@@ -97,7 +99,7 @@ def apply(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def _find(node: Any, key: str) -> Any:
-    """What is at a dotted key; the whole for '', None where nothing is."""
+    """The value at a dotted key: everything for '', None if there is no value."""
     for part in key.split('.') if key else ():
         if isinstance(node, list) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
@@ -109,14 +111,16 @@ def _find(node: Any, key: str) -> Any:
 
 
 def data_roots(cfg: Config, root: str) -> dict[str, str]:
-    """The options that give every data set of all loaders this root.
+    """The options that set the data root of every dataset in all dataloaders.
 
     Raises:
-        ValueError: no data set has one.
+        ValueError: no dataset has a `data_root`.
     """
     found = [key for loader in LOADERS for key in _roots(cfg.get(loader), loader)]
     if not found:
-        raise ValueError('`data_root` must be given to a data set that has one')
+        raise ValueError(
+            '`data_root` must be left out, because no dataset of the config has one'
+        )
     return dict.fromkeys(found, root)
 
 
@@ -131,13 +135,13 @@ def _roots(node: Any, key: str) -> Iterator[str]:
 
 
 def option(key: str, value: Any) -> str:
-    """The word of a command line that says this.
+    """The command-line argument that sets an option.
 
     >>> option('train_cfg.max_iters', 10), option('model.sizes', [1, 2])
     ('train_cfg.max_iters=10', 'model.sizes=[1,2]')
 
     Raises:
-        ValueError: The command would read something else.
+        ValueError: The command would read another value.
     """
     text = _text(value)
     try:
@@ -147,8 +151,8 @@ def option(key: str, value: Any) -> str:
     # YAML leaves 1e-3 a word.
     if read != value and not (isinstance(value, str) and type(read) in (int, float)):
         raise ValueError(
-            f'`{key}` must be a value that a command line can carry, got {value!r}, '
-            f'which is read as {read!r}: a config of its own can say it'
+            f'`{key}` must be a value that a command line can pass, got {value!r}, '
+            f'which is read as {read!r}: set it in a config file instead'
         )
     return f'{key}={text}'
 
@@ -160,7 +164,7 @@ def _text(value: Any) -> str:
 
 
 def final_checkpoint(cfg: Config) -> str:
-    """The file name of the last checkpoint of a whole training."""
+    """The file name of the last checkpoint of a complete training run."""
     train = cfg.get('train_cfg') or {}
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if hook.get('by_epoch', True):
@@ -169,9 +173,9 @@ def final_checkpoint(cfg: Config) -> str:
 
 
 def differences(cfg: Config, folder: Path, besides: Collection[str] = ()) -> list[str]:
-    """In what a config differs from the one that trained in `folder`, if any did.
+    """How a config differs from the one that was trained in `folder`, if any.
 
-    MMEngine writes there what it trains. Keys in `besides` are not compared.
+    MMEngine saves the config of a training run there. Keys in `besides` are ignored.
     """
     dumps = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
     if not dumps:
@@ -182,7 +186,7 @@ def differences(cfg: Config, folder: Path, besides: Collection[str] = ()) -> lis
         wanted.pop('load_from', None)
     was, now = _flat(trained), _flat(wanted)
     return [
-        f'{key}: {was.get(key, UNSET)!r} there, {now.get(key, UNSET)!r} in the plan'
+        f'{key}: {was.get(key, UNSET)!r} there, but {now.get(key, UNSET)!r} in the plan'
         for key in sorted(was.keys() | now.keys())
         if key.split('.')[0] not in OF_ATTEMPTS
         and key not in besides
@@ -192,7 +196,7 @@ def differences(cfg: Config, folder: Path, besides: Collection[str] = ()) -> lis
 
 
 def _flat(node: Any, prefix: str = '') -> dict[str, Any]:
-    """Leaves by dotted keys; an empty mapping or list is a leaf."""
+    """Values by dotted keys; an empty mapping or list counts as a value."""
     items: Iterable[tuple[Any, Any]]
     if isinstance(node, dict) and node:
         items = node.items()

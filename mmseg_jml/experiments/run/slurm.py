@@ -1,4 +1,4 @@
-"""Runs as jobs of Slurm, by submitit."""
+"""Submit runs as Slurm jobs with submitit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FOLDER = 'jobs'  # what submitit writes, in the work dir
 
 
 class Job:
-    """What a job does: one run, to its end.
+    """A Slurm job that does one run.
 
-    A job that reaches its time limit, or is preempted, is queued again and goes on.
+    A job that reaches its time limit, or is preempted, is queued again and continues.
     """
 
     def __init__(self, run: Run, gpus: int) -> None:
@@ -32,12 +32,12 @@ class Job:
         self.gpus = gpus
 
     def __call__(self) -> None:
-        """Train and test."""
+        """Train and test the run."""
         for _ in execute(self.run, gpus=self.gpus, say=print):
             time.sleep(PAUSE)
 
     def checkpoint(self) -> DelayedSubmission:
-        """What submitit queues again: the run finds its own checkpoint."""
+        """Let submitit queue the job again; the run finds its own checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -51,18 +51,18 @@ def make_executor(
     options: Sequence[str] = (),
     cluster: str = 'slurm',
 ) -> AutoExecutor:
-    """What jobs are submitted to.
+    """Create the submitit executor that jobs are submitted to.
 
     Args:
-        work_dir: the plan's, on a file system that the nodes share.
-        partition: Slurm's.
-        gpus: for each job.
-        options: of submitit, as 'timeout_min=600' or 'slurm_account=name'.
-        cluster: 'local' runs jobs here, which the tests do.
+        work_dir: the work dir of the plan, on a file system that all nodes share.
+        partition: the Slurm partition.
+        gpus: the number of GPUs of each job.
+        options: submitit options such as 'timeout_min=600' or 'slurm_account=name'.
+        cluster: 'local' runs the jobs on this machine, for tests.
 
     Raises:
         ImportError: submitit is not installed.
-        ValueError: an option that submitit does not know, or no Slurm here.
+        ValueError: submitit does not know an option, or there is no Slurm here.
     """
     try:
         from submitit import AutoExecutor
@@ -85,7 +85,7 @@ def _parameters(options: Sequence[str]) -> dict[str, Any]:
     for key, equals, value in pairs:
         if not (key and equals and value):
             raise ValueError(
-                f'`--slurm-options` must be KEY=VALUE, got {key + equals!r}'
+                f'`--slurm-options` must be of the form KEY=VALUE, got {key + equals!r}'
             )
     return {key: int(v) if v.isdecimal() else v for key, _, v in pairs}
 
@@ -93,14 +93,14 @@ def _parameters(options: Sequence[str]) -> dict[str, Any]:
 def submit(
     executor: AutoExecutor, run: Run, *, gpus: int, say: Say
 ) -> Generator[None, None, None]:
-    """Run as a job; closing it cancels the job.
+    """Submit a run as a job; closing the iterator cancels the job.
 
-    What the job does not say of its end, because it was ended, is written here.
+    If the job was killed before it could record its outcome, this records it instead.
     """
     attempts = read_state(run.folder).get('attempts')
     executor.update_parameters(name=run.name.replace('/', '_'))
     job = executor.submit(Job(run, gpus))
-    say(f'is job {job.job_id}')
+    say(f'was submitted as job {job.job_id}')
     try:
         while not job.done():
             yield

@@ -87,5 +87,5 @@ def test_an_image_without_georeference_gives_maps_without(tmp_path, maps):
 
 def test_maps_of_another_size_are_refused(tmp_path, maps):
     source = write_image(tmp_path / 'a.tif', (30, 20), **PLACES['transform'])
-    with pytest.raises(ValueError, match='its georeference does not hold'):
+    with pytest.raises(ValueError, match='its georeference is not valid'):
         written(tmp_path, maps, source)

@@ -48,7 +48,7 @@ def test_links_that_lead_in_a_circle_end_and_are_named(folder):
     images = find(folder)
     assert names(images) == ['a.jpg', 'below/b.PNG']
     (note,) = images.notes
-    assert 'below/up links to a folder that it lies in' in note
+    assert 'below/up links to a folder that contains it' in note
 
 
 def test_two_folders_that_link_to_each_other_end(folder, tmp_path):
@@ -76,7 +76,7 @@ def test_images_of_other_formats_are_left_out_by_name(folder):
     images = find(folder)
     assert list(images.left_out) == [Path('below/scan.DCM')]
     assert 'other format' in images.left_out[Path('below/scan.DCM')]
-    assert images.notes == [f'1 files are no images: {folder}/notes.md']
+    assert images.notes == [f'1 files are not images: {folder}/notes.md']
 
 
 def test_no_suffix_is_both_read_and_left_out():
@@ -112,8 +112,8 @@ def test_a_list_may_name_images_elsewhere(folder, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('\n\n', 'names no image'),
-        ('a\nbelow/b\n', 'No image that .* names exists.* with its suffix'),
+        ('\n\n', 'has no paths of images'),
+        ('a\nbelow/b\n', 'No image that .* lists exists.* with its suffix'),
     ],
 )
 def test_a_list_without_images_is_refused(folder, text, words):
@@ -139,5 +139,5 @@ def test_an_output_never_takes_the_place_of_an_image(tmp_path):
     (tmp_path / 'list.txt').write_text('prediction/a.png\na.png\n')
     touch(tmp_path / 'a.png')
     images, output = find(tmp_path / 'list.txt'), Output(tmp_path, 'png')
-    with pytest.raises(ValueError, match='take the place of an image'):
+    with pytest.raises(ValueError, match='overwrite an image'):
         check_outputs(images, [(name, output.files(name)) for name in images.names])

@@ -104,7 +104,7 @@ def test_resizing_in_strips_is_resizing(size, align_corners, monkeypatch):
 def test_scores_that_are_no_numbers_are_an_error(tiling):
     model = Pointwise(3)
     model.weight[1, 1] = torch.nan
-    with pytest.raises(ValueError, match='scores that are no numbers'):
+    with pytest.raises(ValueError, match='scores of the model contain NaN'):
         predict(model, sample_of((20, 30), (20, 30)), tiling)
 
 
