@@ -93,7 +93,7 @@ def test_options_collect_and_the_last_value_of_a_key_counts(parse):
 def test_a_word_that_is_no_pair_is_named_and_the_form_is_said(parse, words, wrong):
     said = parse(*words)
     assert f'--cfg-options takes arguments of the form KEY=VALUE, got {wrong}.' in said
-    assert 'give the config and other arguments before --cfg-options' in said
+    assert 'put the config and other arguments before --cfg-options' in said
 
 
 def test_an_unreadable_value_is_named_with_its_key(parse):

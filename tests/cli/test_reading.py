@@ -81,7 +81,7 @@ def test_a_model_needs_a_type(read, model):
         ('model = dict(\n  a=)\n', 'SyntaxError: '),
         (
             'a = 1\nmodel = b\n',
-            'NameError in line 2 of it or of one of its bases: name',
+            'NameError on line 2 of it or of one of its bases: name',
         ),
         ("_base_ = 'no.py'\n", 'FileNotFoundError: '),
     ],
@@ -101,4 +101,4 @@ def test_a_module_of_the_users_keeps_its_traceback(read, tmp_path, monkeypatch):
 @pytest.mark.parametrize('key', ['model.type.x', 'pipeline.7.type'])
 def test_an_option_that_does_not_fit_is_named(read, key):
     said = refusal(read, f'{MODEL}pipeline = [dict()]\n', cfg_options={key: 1})
-    assert said.startswith(f'`--cfg-options` of {key} do not fit the config: ')
+    assert said.startswith(f'`--cfg-options` {key} do not fit the config: ')

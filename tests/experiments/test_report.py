@@ -255,7 +255,7 @@ def test_each_model_of_a_table_is_compared_with_its_own_baseline(work_dir):
 
 def test_a_curve_of_the_paper_says_that_it_has_no_figures(work_dir):
     text = write_report(paper_plan(paper='figure5'), work_dir).read_text('utf-8')
-    assert 'The paper shows these as curves without figures' in text
+    assert 'The paper shows these results as curves without values' in text
 
 
 def test_a_sweep_names_the_best_value_of_each_family(work_dir):
