@@ -377,3 +377,19 @@ def test_after_a_step_a_part_is_a_loss_like_any_other():
     loss = taught([JML_KD])
     step(loss, logits, label, teacher_of(logits))
     assert_close(loss[2](logits, label), MODELS.build(JML_KD)(logits, label))
+
+
+def test_a_loss_that_is_kept_after_backward_keeps_neither_label_nor_teacher():
+    logits, label = case()
+    teacher = torch.randn(logits.shape, dtype=logits.dtype)
+    loss = TaughtLoss(
+        MODELS.build(dict(type='SoftCrossEntropyLoss')),
+        [dict(type='KLDistillationLoss')],
+    )
+    with loss.taught_by(teacher):
+        kept = [part(logits, label) for part in loss]
+    sum(kept).backward()
+    gone = weakref.ref(label), weakref.ref(teacher)
+    del label, teacher
+    gc.collect()
+    assert [each() for each in gone] == [None, None]

@@ -209,9 +209,11 @@ class _ClassSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, pass_: Pass) -> tuple[Any, ...]:
         ctx.set_materialize_grads(False)
-        ctx.pass_ = pass_
-        # All that backward reads: a change in place before it is an error of torch's.
-        ctx.save_for_backward(logits, *pass_.tensors())
+        # All that backward reads: a change in place before it is an error of torch's,
+        # and nothing is kept by a loss that outlives backward.
+        tensors = pass_.tensors()
+        ctx.save_for_backward(logits, *tensors)
+        ctx.pass_ = pass_.with_tensors([None] * len(tensors))
         ctx.buffer = torch.empty_like(logits) if pass_.keep else None
         with torch.autocast(logits.device.type, enabled=False):
             return pass_.sums(logits, ctx.buffer)
@@ -225,7 +227,8 @@ class _ClassSums(torch.autograd.Function):
             )
         if all(grad is None for grad in grads[:3]):
             return None, None
-        logits, *_ = ctx.saved_tensors  # raises where one was changed in place
+        logits, *tensors = ctx.saved_tensors  # raises where one was changed in place
+        pass_ = ctx.pass_.with_tensors(tensors)
         buffer, ctx.buffer = ctx.buffer, None
         with torch.autocast(logits.device.type, enabled=False):
-            return ctx.pass_.gradient(logits, buffer, *grads[:3]), None
+            return pass_.gradient(logits, buffer, *grads[:3]), None

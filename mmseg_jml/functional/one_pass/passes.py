@@ -3,6 +3,7 @@
 The numbers in the comments are those of the algebra in this folder's docstring.
 """
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ SMALL = 2**18  # numbers of a chunk: smaller ones hardly cost less
 DIFFERENTIABLE: tuple['SumName', ...] = ('minimum', 'product')
 ADDED: tuple['SumName', ...] = ('target', 'target_squared', 'largest')
 LARGEST: tuple['SumName', ...] = ('max_target', 'max_sum')
+
+TENSORS = ('label', 'probs', 'logits', 'epsilon', 'class_weight')  # of a target
 
 
 class Pass:
@@ -63,11 +66,22 @@ class Pass:
         self.dense = not self.sparse or any(t.label is None for t in self.targets)
         self.columns: dict[Any, Tensor | None] = {}  # the smoothed ones of each chunk
 
-    def tensors(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor | None]:
         """The tensors that both directions read, but the logits."""
-        names = ('label', 'probs', 'logits', 'epsilon', 'class_weight')
-        found = [getattr(target, name) for target in self.targets for name in names]
-        return [each for each in (self.weight, *found) if each is not None]
+        found = [getattr(target, name) for target in self.targets for name in TENSORS]
+        return [self.weight, *found]
+
+    def with_tensors(self, tensors: Sequence[Tensor | None]) -> 'Pass':
+        """The same pass over other tensors, in the order of `tensors()`."""
+        made = copy.copy(self)
+        made.weight, *rest = tensors
+        made.targets = []
+        for index, target in enumerate(self.targets):
+            start = index * len(TENSORS)
+            part = rest[start : start + len(TENSORS)]
+            named: dict[str, Any] = dict(zip(TENSORS, part, strict=True))
+            made.targets.append(target._replace(**named))
+        return made
 
     def groups(self, logits: Tensor) -> Iterator[tuple[slice, list[slice]]]:
         """The images that are worked on together, and the parts of their pixels.
