@@ -132,7 +132,7 @@ def _parser(prog: str | None) -> Parser:
 def _run(args: argparse.Namespace, command: str) -> None:
     from ..datasets.division import choose_split
     from ..datasets.mask_values import explain, read_classes
-    from ..files import write_whole
+    from ..files import write_csv, write_whole
 
     data = args.out.with_name(f'{args.out.stem}_data')
     _refuse(args, data)
@@ -143,6 +143,7 @@ def _run(args: argparse.Namespace, command: str) -> None:
     meaning = explain(values, given=given, ignore=args.ignore)
     meaning = meaning._replace(threshold=args.threshold)
     _say_masks(meaning, values)
+    _say_bands(raters[0].pairs[0])
     if args.one_channel and len(meaning.classes) != 2:
         raise ValueError(
             f'`--one-channel` is for two classes, but there are {len(meaning.classes)}'
@@ -151,7 +152,8 @@ def _run(args: argparse.Namespace, command: str) -> None:
         names, args.images, lists=args.lists, groups=args.groups, seed=args.seed
     )
     _say_split(split)
-    write_whole(data / 'classes.csv', _table(meaning).encode())
+    rows = zip(meaning.classes, meaning.palette, strict=True)
+    write_csv(data / 'classes.csv', [(name, *colour) for name, colour in rows])
     folders, suffix = id_masks(raters, meaning, data, args)
     own = Own(
         command=command,
@@ -284,6 +286,23 @@ def _look(
     return [each.shape for each in values[: len(raters[0].pairs)]], values
 
 
+def _say_bands(pair: Pair) -> None:
+    """Say what the config's loader changes, if the first image is not 8-bit colour."""
+    import cv2
+
+    pixels = cv2.imread(str(pair.image), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        return
+    bands = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.dtype != 'uint8' or bands not in (1, 3):
+        print(
+            f'The image {pair.image} has {bands} bands of {pixels.dtype}, and the '
+            f'config reads it as 8-bit colour. To use all that it holds, give both '
+            f"LoadImageFromFile color_type='unchanged', and set the backbone's "
+            f'in_channels and the mean and std of data_preprocessor.'
+        )
+
+
 def _say_masks(meaning: Meaning, values: Sequence[Values]) -> None:
     print(f'The masks contain {meaning.kind}. {len(meaning.classes)} classes:')
     total = sum(sum(each.pixels.values()) for each in values)
@@ -315,11 +334,6 @@ def _say_split(split: Split) -> None:
     print(f'Split: {numbers}; {split.how}.')
     if 'test' not in split.parts:
         print('There are no test images, so `test` uses the validation images.')
-
-
-def _table(meaning: Meaning) -> str:
-    rows = zip(meaning.classes, meaning.palette, strict=True)
-    return ''.join(f'{name},{r},{g},{b}\n' for name, (r, g, b) in rows)
 
 
 def _say_config(own: Own, out: Path, data: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..files import walk_files
 from .listing import IMAGES
 from .pairs import some
 
@@ -88,6 +89,12 @@ def find_pairs(
             f'--image-suffix _sat.jpg --mask-suffix _mask.png, or rename the files '
             f'where the names begin differently'
         )
+    unlisted = [each for each in names if each.strip().splitlines() != [each]]
+    if unlisted:
+        raise ValueError(
+            f'a list cannot hold names that begin or end with a space or have a line '
+            f'break; rename the files {some([*map(repr, unlisted)])}'
+        )
     pairs = [
         Pair(
             name,
@@ -110,18 +117,16 @@ def list_images(folder: Path) -> list[str]:
 
     Raises:
         NotADirectoryError: There is no such folder.
+        OSError: It or a subfolder cannot be read.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f'{folder} is not a folder')
-    return sorted(_walk(folder))
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for place, _, names in os.walk(folder, followlinks=True):
-        inside = Path(place).relative_to(folder)
-        for name in names:
-            if name.lower().endswith(IMAGES) and not name.startswith('.'):
-                yield (inside / name).as_posix()
+    walk = walk_files(folder)
+    if walk.unreadable:
+        place, reason = next(iter(walk.unreadable.items()))
+        raise OSError(f'the folder {place} cannot be read: {reason}')
+    names = (path.relative_to(folder).as_posix() for path in walk.files)
+    return sorted(name for name in names if name.lower().endswith(IMAGES))
 
 
 def _mask_test(suffix: str | None):

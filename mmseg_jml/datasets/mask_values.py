@@ -27,12 +27,14 @@ class Values(NamedTuple):
         pixels: How many have each value: a number, or a colour as R·2¹⁶ + G·2⁸ + B.
         coloured: Whether the values are colours.
         palette: (n, 3) the colours that the file gives its numbers, if it does.
+        flat: Whether the file holds nothing else, such as opacity.
     """
 
     shape: tuple[int, ...]
     pixels: dict[int, int]
     coloured: bool
     palette: np.ndarray | None = None
+    flat: bool = True
 
 
 class Meaning(NamedTuple):
@@ -82,7 +84,9 @@ def read_values(
     except ColourMaskError as error:
         pixels = error.pixels
     if threshold is not None:
-        colours = pixels if pixels.ndim == 2 else pixels[..., :3].max(2)
+        bands = pixels.reshape(*pixels.shape[:2], -1)
+        # Of two bands the second is the opacity, as the fourth of four is.
+        colours = bands[..., : 3 if bands.shape[2] > 2 else 1].max(2)
         palette, pixels = None, (colours >= threshold).astype(np.uint8)
     elif kind in JPEG or path.suffix.lower() in ('.jpg', '.jpeg'):
         raise ValueError(
@@ -110,7 +114,7 @@ def read_values(
             f'can be read with --threshold 128'
         )
     number = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    return values, Values(values.shape, number, coloured, palette)
+    return values, Values(values.shape, number, coloured, palette, pixels.ndim == 2)
 
 
 def _code(colours: np.ndarray) -> np.ndarray:
@@ -190,6 +194,11 @@ def explain(
         raise ValueError(
             f'every pixel of all masks is {value}: there is only one class'
         )
+    if len(totals) > MOST_VALUES:
+        raise ValueError(
+            f'the masks hold {len(totals)} different values, and at most {IGNORED} '
+            f'classes can be told apart: do they number objects instead of classes?'
+        )
     if coloured:
         return _of_colours(totals, given, ignore)
     return _of_numbers(totals, masks, given, ignore)
@@ -255,7 +264,7 @@ def _of_numbers(
     kind = 'class ids' + (' with a palette' if palettes else '')
     codes = list(range(first, count + first))
     meaning = _meaning(kind, codes, names, colours, totals, False, ignore)
-    if ignore:
+    if ignore or not all(mask.flat for mask in masks):
         known = meaning.ids or {}
         return meaning._replace(ids={v: known.get(v, IGNORED) for v in (0, *values)})
     return meaning._replace(ids=None, from_one=from_one)

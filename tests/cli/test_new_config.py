@@ -20,6 +20,7 @@ from mmseg_jml.cli.config_text import (
 )
 from mmseg_jml.cli.new_config import new_config
 from mmseg_jml.datasets.check import find_problems
+from mmseg_jml.datasets.mask_values import read_classes
 from mmseg_jml.loss_fragment import use_loss
 
 SIZE = (12, 16)
@@ -263,6 +264,59 @@ def test_a_folder_with_a_line_break_in_its_name_gives_a_config(tmp_path):
     assert label(cfg).shape == SIZE
 
 
+def test_opacity_is_not_taken_for_white(tmp_path):
+    bands = [Image.fromarray(mask(0, 200)), Image.fromarray(mask(255, 9, 255))]
+    fill(tmp_path, FOUR, [Image.merge('LA', bands)])
+    cfg = run(tmp_path, '--threshold', '128')
+    assert np.array_equal(label(cfg), mask(0, 1))
+
+
+def test_ids_beside_opacity_are_converted(tmp_path):
+    bands = [Image.fromarray(mask(0, 1, 2)), Image.fromarray(mask(255, 9))]
+    fill(tmp_path, FOUR, [Image.merge('LA', bands)])
+    assert np.array_equal(label(run(tmp_path)), mask(0, 1, 2))
+
+
+def test_images_that_are_not_8_bit_colour_are_told(tmp_path, capsys):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    save(tmp_path / 'images' / 'a.png', image()[..., 0].astype(np.uint16))
+    run(tmp_path)
+    assert '1 bands of uint16, and the config reads it as 8-bit' in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_link_to_a_folder_above_is_not_followed_for_ever(tmp_path, capsys):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    (tmp_path / 'images' / 'up').symlink_to(tmp_path / 'images')
+    run(tmp_path)
+    assert 'Left out' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', ['a\nb', ' a'])
+def test_names_that_a_list_cannot_hold_are_refused(tmp_path, name):
+    fill(tmp_path, [*FOUR, name], [mask(0, 1)])
+    with pytest.raises(SystemExit, match='a list cannot hold'):
+        run(tmp_path)
+
+
+def test_numbers_of_objects_are_refused_as_classes(tmp_path):
+    size = (16, 16)
+    many = np.arange(256, dtype=np.uint16).reshape(size)
+    for index, name in enumerate(FOUR):
+        save(tmp_path / 'images' / f'{name}.png', image(size))
+        save(tmp_path / 'masks' / f'{name}.png', many + 256 * index)
+    with pytest.raises(SystemExit, match='1024 different values'):
+        run(tmp_path)
+
+
+def test_the_table_of_classes_is_read_back_as_it_was(tmp_path):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    run(tmp_path, '--classes', 'road, wet', 'sky')
+    table = tmp_path / 'my_data' / 'classes.csv'
+    assert list(read_classes([str(table)])) == ['road, wet', 'sky']
+
+
 def test_a_missing_val_is_taken_from_train(tmp_path):
     fill(tmp_path, ['train/1', 'train/2', 'train/3', 'test/4'], [mask(0, 1)])
     run(tmp_path)
@@ -356,7 +410,7 @@ def soft(root):
         (broken, [], r'a.png is \(8, 8\), its image \(12, 16\)'),
         (soft, [], 'too many for classes: was it once a JPEG'),
         (None, ['--classes', 'one'], 'must name 2 classes, as the masks hold, got 1'),
-        (None, ['--ignore', 'car'], r"must be of the classes .* got \['car'\]"),
+        (None, ['--ignore', 'car'], r"must name some of .* got \['car'\]"),
         (None, ['--rater', 'bob'], '`--rater` must be a subfolder'),
         (None, ['--iterations', 1], '`--iterations` must be at least 2, got 1'),
         (None, ['--lists', 'nowhere'], 'no list train.txt in nowhere'),
