@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_jml.functional.boundary import boundary_mask, smooth
+from mmseg_jml.functional.boundary import boundary_mask, smooth_target
 from mmseg_jml.functional.jaccard import jaccard_loss
 from mmseg_jml.functional.targets import one_hot, valid_mask
 from tests.functional.cases import assert_close
@@ -130,7 +130,7 @@ def test_smoothed_labels_are_the_authors(golden, kernel_size, epsilon):
     expected = golden.arrays[f'bls_k{kernel_size}_eps{epsilon}']
     label = torch.tensor(golden.arrays['label'])
     epsilon_map = epsilon * boundary_mask(label, kernel_size).float()
-    smoothed = smooth(one_hot(label, NUM_CLASSES), epsilon_map)
+    smoothed = smooth_target(one_hot(label, NUM_CLASSES), epsilon_map)
     loops = reference_boundary.boundary_label_smoothing(
         label.numpy(), NUM_CLASSES, kernel_size, epsilon
     )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mmseg_jml.functional import Variant, overlap_loss, overlap_sums
+from mmseg_jml.functional.jaccard import Variant, overlap_loss, overlap_sums
 
 OUT = Path(__file__).resolve().parent.parent / 'images' / 'losses.png'
 STYLES: dict[Variant, dict[str, str]] = {

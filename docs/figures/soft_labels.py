@@ -11,7 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mmseg_jml.functional import Variant, jaccard_loss
+from mmseg_jml.functional import jaccard_loss
+from mmseg_jml.functional.jaccard import Variant
 
 OUT = Path(__file__).resolve().parent.parent / 'images' / 'soft-labels.png'
 SIZE = 64

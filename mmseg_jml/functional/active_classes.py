@@ -4,7 +4,9 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from .one_pass import ClassSums, Needs, SumName, Target, class_sums
+from .door import read_soft_or_hard
+from .one_pass import ClassSums, Needs, SumName, class_sums
+from .targets import IGNORE_INDEX
 
 ActiveClasses = Literal['all', 'present', 'label', 'prob', 'both']
 MODES: tuple[str, ...] = get_args(ActiveClasses)
@@ -18,10 +20,12 @@ def active_classes(
     mode: ActiveClasses = 'label',
     threshold: float = 0.01,
     sigmoid: bool = False,
+    ignore_index: int = IGNORE_INDEX,
 ) -> Tensor:
     """The active classes of each image: bool (N,C); the batch's are `.any(0)`.
 
-    `probs` and `target` are (N,C,*) in [0,1], `weight` (N,*) >= 0. The modes:
+    `probs` (N,C,*) in [0,1]; `target` hard, integer (N,*), or soft, (N,C,*) in [0,1];
+    `weight` (N,*) >= 0. The modes:
 
     - `all`: every class;
     - `present`: classes that are some pixel's largest in the target (with `sigmoid`,
@@ -33,14 +37,20 @@ def active_classes(
     class in any mode. Source: figure 4 of Wang, Ning, Blaschko, NeurIPS 2023.
 
     Raises:
-        ValueError: unknown mode.
+        TypeError, ValueError: unknown mode, or tensors that do not fit.
 
     >>> import torch
     >>> probs = torch.tensor([[[0.6], [0.4]]])
     >>> active_classes(probs, torch.tensor([[[1.0], [0.0]]]))
     tensor([[ True, False]])
     """
-    asked = Target(active_needs(mode, sigmoid), probs=target)
+    asked = read_soft_or_hard(
+        probs,
+        target,
+        weight,
+        needs=active_needs(mode, sigmoid),
+        ignore_index=ignore_index,
+    )
     (sums,) = class_sums(probs.detach(), [asked], weight, activation='identity')
     return active_in(sums, mode, threshold, sigmoid)
 

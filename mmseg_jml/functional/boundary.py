@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_int
+from .checks import check_int, check_label, check_number
 from .targets import IGNORE_INDEX, valid_mask
 
 
@@ -57,6 +57,7 @@ def boundary_mask(
     tensor([[[0, 0, 1, 1, 0, 0]]], dtype=torch.int32)
     """
     check_kernel_size(kernel_size)
+    check_label(label)
     if label.ndim < 3:
         raise ValueError(
             '`label` must be (N,H,W) or (N,D,H,W) to have boundaries, got '
@@ -82,18 +83,27 @@ def check_kernel_size(kernel_size: int) -> None:
         raise ValueError(f'`kernel_size` must be odd and >= 1, got {kernel_size!r}')
 
 
-def smooth(target: Tensor, epsilon: float | Tensor, sigmoid: bool = False) -> Tensor:
+def smooth_target(
+    target: Tensor, epsilon: float | Tensor, sigmoid: bool = False
+) -> Tensor:
     """Mix a target (N,C,*) with the uniform one: (1-e)*target + e/C.
 
     `epsilon` in [0,1] is a number or a map (N,*). With `sigmoid` each channel is a
     distribution over two outcomes: (1-e)*target + e/2. Ignored pixels are not known
     here: the caller masks them.
 
-    >>> smooth(torch.tensor([[[1.0], [0.0]]]), 0.5)
+    >>> smooth_target(torch.tensor([[[1.0], [0.0]]]), 0.5)
     tensor([[[0.7500],
              [0.2500]]])
     """
     if isinstance(epsilon, Tensor):
+        pixels = (target.shape[0], *target.shape[2:])
+        if epsilon.shape != pixels:
+            raise ValueError(
+                f'`epsilon` must be a number or {pixels}, got {tuple(epsilon.shape)}'
+            )
         epsilon = epsilon.unsqueeze(1).to(target.dtype)
+    else:
+        check_number('epsilon', epsilon, 0, 1)
     outcomes = 2 if sigmoid else target.shape[1]
     return target * (1 - epsilon) + epsilon / outcomes

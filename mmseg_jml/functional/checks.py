@@ -2,6 +2,8 @@
 
 import math
 
+from torch import Tensor
+
 
 def check_number(
     name: str,
@@ -55,3 +57,12 @@ def check_bool(name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise TypeError(f'`{name}` must be True or False, got {value!r}')
+
+
+def check_label(label: Tensor) -> None:
+    """Refuse a hard label that is not made of integers."""
+    if label.is_floating_point() or label.is_complex():
+        raise TypeError(
+            f'`label` must be an integer tensor, got {label.dtype}; convert class ids '
+            'with `label.long()`'
+        )

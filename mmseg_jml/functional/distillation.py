@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .cross_entropy import CROSS_ENTROPY, cross_entropy_of, cross_entropy_partials
+from .door import check_two_sides
 from .one_pass import Target, class_sums
 from .one_pass.chunks import Activation, Chunk
 from .one_pass.passes import Pass
@@ -86,6 +87,7 @@ def teacher_divergence(
     >>> round(teacher_divergence(torch.zeros(1, 2, 1), teacher).item(), 3)
     0.692
     """
+    check_two_sides(logits, teacher_logits, weight, temperature)
     teacher = Target(CROSS_ENTROPY, logits=teacher_logits)
     (sums,) = class_sums(logits, [teacher], weight, temperature=temperature)
     entropy = entropy_sum(teacher_logits, weight, temperature=temperature)
@@ -112,6 +114,7 @@ def channel_wise_divergence(
     >>> round(channel_wise_divergence(torch.zeros(1, 1, 2), teacher).item(), 2)
     11.07
     """
+    check_two_sides(logits, teacher_logits, weight, temperature)
     student, teacher, weight = _prepared(logits, teacher_logits, weight)
     some = weight.sum(1) > 0
     multiplicity = weight.where(some.unsqueeze(1), 1).log().unsqueeze(1)
@@ -148,6 +151,7 @@ def correlation_losses(
     >>> [round(loss.item(), 4) for loss in correlation_losses(logits, -logits)]
     [2.0, 2.0]
     """
+    check_two_sides(logits, teacher_logits, weight, temperature)
     student, teacher, weight = _prepared(logits, teacher_logits, weight)
     student = (student / temperature).softmax(1)
     teacher = (teacher / temperature).softmax(1)

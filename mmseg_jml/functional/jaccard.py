@@ -27,7 +27,9 @@ from torch import Tensor
 
 from .active_classes import ActiveClasses, active_in, active_needs, check_mode
 from .checks import check_bool, check_number
-from .one_pass import ClassSums, Needs, SumName, Target, class_sums
+from .door import read_class_weight, read_soft_or_hard
+from .one_pass import ClassSums, Needs, SumName, class_sums
+from .targets import IGNORE_INDEX
 
 Variant = Literal['jml1', 'jml2', 'sjl_l1', 'sjl_l2']
 VARIANTS: tuple[str, ...] = get_args(Variant)
@@ -48,20 +50,26 @@ def overlap_sums(
     weight: Tensor | None = None,
     *,
     variant: Variant = 'jml1',
+    ignore_index: int = IGNORE_INDEX,
 ) -> OverlapSums:
     """Intersection, false positives and false negatives: each float64 (N,C).
 
-    `probs` and `target` are (N,C,*) in [0,1]; `weight` (N,*) >= 0 weights the pixels.
-    Only `probs` is differentiated.
+    The tensors are those of `jaccard_loss`. Only `probs` is differentiated.
 
     Raises:
-        ValueError: unknown variant.
+        TypeError, ValueError: unknown variant, or tensors that do not fit.
 
     >>> x = torch.tensor([[[0.8]]])
     >>> overlap_sums(x, x).intersection.item() == x.double().item()
     True
     """
-    asked = Target(variant_needs(variant), probs=target)
+    asked = read_soft_or_hard(
+        probs,
+        target,
+        weight,
+        needs=variant_needs(variant),
+        ignore_index=ignore_index,
+    )
     (sums,) = class_sums(probs, [asked], weight, activation='identity')
     return overlap_in(sums, variant)
 
@@ -140,14 +148,17 @@ def jaccard_loss(
     gamma: float = 1.0,
     log_loss: bool = False,
     smooth: float = 1.0,
-    class_weight: Tensor | None = None,
+    class_weight: Tensor | Sequence[float] | None = None,
     sigmoid: bool = False,
+    ignore_index: int = IGNORE_INDEX,
 ) -> Tensor:
     """The loss of a batch, a float64 scalar: a weighted sum of three reductions.
 
-    `probs`, which alone is differentiated, and `target` are (N,C,*) in [0,1], `weight`
-    (N,*) >= 0. `class_weight` (C,) >= 0 multiplies the loss of each class; a class of
-    weight 0 is not active, so that it does not count in the means' denominators either.
+    `probs` (N,C,*) in [0,1] alone is differentiated. `target` is hard, integer (N,*),
+    whose pixels of `ignore_index` do not count, or soft, (N,C,*) in [0,1]. `weight`
+    (N,*) >= 0 weights the pixels; give ignored pixels of a soft target 0.
+    `class_weight` (C,) >= 0 multiplies the loss of each class; a class of weight 0 is
+    not active, so that it does not count in the means' denominators either.
     `reduction` weights (default: `batch` alone)
 
     - `batch`: sums over the batch, mean over its active classes (mIoU^D);
@@ -159,7 +170,8 @@ def jaccard_loss(
     Without an active class the loss is a zero on the graph.
 
     Raises:
-        TypeError, ValueError: an option of another kind, or outside of its range.
+        TypeError, ValueError: an option of another kind, or outside of its range;
+            tensors that do not fit, on the CPU also logits given as `probs`.
 
     >>> probs = torch.tensor([[[0.9], [0.1]]])
     >>> jaccard_loss(probs, probs).item()
@@ -178,9 +190,12 @@ def jaccard_loss(
         sigmoid=sigmoid,
     )
     formula.check()
-    asked = Target(formula.needs(), probs=target)
+    asked = read_soft_or_hard(
+        probs, target, weight, needs=formula.needs(), ignore_index=ignore_index
+    )
+    weights = read_class_weight(class_weight, probs)
     (sums,) = class_sums(probs, [asked], weight, activation='identity')
-    return formula.finish(formula.partials(sums, class_weight), class_weight)
+    return formula.finish(formula.partials(sums, weights), weights)
 
 
 class JaccardFormula(NamedTuple):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_number
+from .door import check_values
 from .tensors import working_dtype
 
 PseudoLabelKind = Literal['soft', 'hard']
@@ -48,13 +49,19 @@ def check_pseudo_label(
 
     >>> check_pseudo_label(threshold=0.95)
     """
+    _check_options('pseudo_label.', kind, threshold, temperature)
+
+
+def _check_options(
+    prefix: str, kind: str, threshold: float, temperature: float
+) -> None:
     if kind not in KINDS:
-        raise ValueError(f'`pseudo_label.kind` must be one of {KINDS}, got {kind!r}')
-    check_number('pseudo_label.threshold', threshold, 0, 1)
-    check_number('pseudo_label.temperature', temperature, 0, open_low=True)
+        raise ValueError(f'`{prefix}kind` must be one of {KINDS}, got {kind!r}')
+    check_number(f'{prefix}threshold', threshold, 0, 1)
+    check_number(f'{prefix}temperature', temperature, 0, open_low=True)
     if kind == 'hard' and temperature != 1:
         raise ValueError(
-            "`pseudo_label.temperature` must be 1 with kind 'hard', which it does not "
+            f"`{prefix}temperature` must be 1 with kind 'hard', which it does not "
             f'change, got {temperature!r}'
         )
 
@@ -78,6 +85,11 @@ def pseudo_labels(
     >>> [round(p, 3) for p in found.target.flatten().tolist()], found.weight.item()
     ([0.982, 0.018], 0.0)
     """
+    _check_options('', kind, threshold, temperature)
+    check_values(logits, 'logits')
+    pixels = (logits.shape[0], *logits.shape[2:])
+    if valid.shape != pixels:
+        raise ValueError(f'`valid` must be {pixels}, got {tuple(valid.shape)}')
     logits = logits.detach().to(working_dtype(logits.dtype))
     if logits.shape[1] == 1:
         probs = logits.sigmoid()
@@ -131,13 +143,13 @@ def cutmix_masks(
     return inside_rows[:, :, None] & inside_columns[:, None, :]
 
 
-def mix(values: Tensor, masks: Tensor) -> Tensor:
+def cutmix(values: Tensor, masks: Tensor) -> Tensor:
     """Each picture with its box filled from the one before it, the first from the last.
 
     `values` (N,H,W) or (N,C,H,W), `masks` (N,H,W) as of `cutmix_masks`.
 
     >>> values = torch.tensor([[[1, 1]], [[2, 2]]])
-    >>> mix(values, torch.tensor([[[False, True]], [[False, False]]])).tolist()
+    >>> cutmix(values, torch.tensor([[[False, True]], [[False, False]]])).tolist()
     [[[1, 2]], [[2, 2]]]
     """
     masks = masks if values.ndim == masks.ndim else masks.unsqueeze(1)

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..functional.boundary import boundary_mask, check_kernel_size, smooth
+from ..functional.boundary import boundary_mask, check_kernel_size, smooth_target
 from ..functional.checks import check_bool, check_number
 from ..functional.targets import IGNORE_INDEX, one_hot, valid_mask
 from ..registry import MODELS
@@ -43,7 +43,7 @@ class _Smoothing(ABC):
         epsilon = self.epsilon_map(label, ignore_index)
         hard = one_hot(label, num_classes, ignore_index)
         valid = valid_mask(label, ignore_index).unsqueeze(1)
-        return smooth(hard, epsilon, sigmoid=num_classes == 1) * valid
+        return smooth_target(hard, epsilon, sigmoid=num_classes == 1) * valid
 
 
 @MODELS.register_module

@@ -8,16 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..functional.checks import check_bool, check_int, check_number
+from ..functional.door import check_class_weight, check_ids, class_weight_tensor
 from ..functional.one_pass import ClassSums, Needs, Target, check_needs, class_sums
 from ..functional.ranks import sum_over_ranks
 from ..functional.tensors import working_dtype
-from .batch import Batch, check_ids, read_batch, refuse_per_pixel
-from .options import (
-    build_label_smoothing,
-    check_class_weight,
-    check_loss_name,
-    class_weight_tensor,
-)
+from .batch import Batch, read_batch, refuse_per_pixel
+from .options import build_label_smoothing, check_loss_name
 
 
 class SoftLabelLoss(nn.Module, ABC):

@@ -18,11 +18,12 @@ from ..functional.distillation import (
     divergence_of,
     entropy_sum,
 )
+from ..functional.door import check_logits, check_teacher
 from ..functional.one_pass import ClassSums, Needs
 from ..functional.tensors import working_dtype
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
-from .batch import Batch, check_logits, check_teacher, read_teacher, refuse_per_pixel
+from .batch import Batch, read_teacher, refuse_per_pixel
 from .options import check_loss_name
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..functional.door import read_target
 from ..functional.targets import IGNORE_INDEX, valid_mask
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
-from .batch import Batch, read_target, read_teacher
+from .batch import Batch, read_teacher
 from .compound import CompoundLoss
 from .distillation import TeacherLoss
 from .turns import Turn, taking

@@ -13,9 +13,9 @@ from ..functional.checks import check_number
 from ..functional.pseudo_labels import (
     PseudoLabels,
     check_pseudo_label,
+    cutmix,
     cutmix_masks,
     drop_channels,
-    mix,
     pseudo_labels,
     supervision_counts,
 )
@@ -137,8 +137,8 @@ class UnlabelledObjective(nn.Module):
             generator=generator,
             device=pictures.device,
         )
-        return mix(pictures, masks), PseudoLabels(
-            *(mix(each, masks) for each in labels)
+        return cutmix(pictures, masks), PseudoLabels(
+            *(cutmix(each, masks) for each in labels)
         )
 
     def perturbed(self, view: str, features: Any, generator: torch.Generator) -> Any:

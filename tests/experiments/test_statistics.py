@@ -14,7 +14,7 @@ from mmseg_jml.experiments.report.statistics import (
     resampled_measures,
     summarize,
 )
-from mmseg_jml.functional import resample_counts
+from mmseg_jml.functional.bootstrap import resample_counts
 from tests.functional.cases import laws, seeds
 from tests.reference import bootstrap as slow
 

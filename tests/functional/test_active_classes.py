@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmseg_jml.functional.active_classes import active_classes
-from mmseg_jml.functional.boundary import smooth
+from mmseg_jml.functional.boundary import smooth_target
 from mmseg_jml.functional.targets import one_hot
 from tests.functional.cases import MODES, cases, laws, random_case, seeds, tensors
 from tests.reference import active_classes as reference
@@ -108,7 +108,7 @@ def test_both_is_the_largest_sum_at_one_pixel():
 
 @pytest.mark.parametrize(('epsilon', 'same_as'), [(0.5, 'all'), (0.02, 'present')])
 def test_label_smoothing_makes_label_all_or_present(epsilon, same_as):
-    target = smooth(one_hot(torch.tensor([[0, 2]]), 4), epsilon)
+    target = smooth_target(one_hot(torch.tensor([[0, 2]]), 4), epsilon)
     probs = torch.full_like(target, 0.25)
     label = active_classes(probs, target, mode='label', threshold=0.01)
     assert torch.equal(label, active_classes(probs, target, mode=same_as))

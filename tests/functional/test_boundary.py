@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmseg_jml.functional.boundary import boundary_mask, smooth
+from mmseg_jml.functional.boundary import boundary_mask, smooth_target
 from mmseg_jml.functional.targets import one_hot
 from tests.functional.cases import assert_close, laws, random_label, seeds, tensor
 from tests.reference import boundary as reference
@@ -189,7 +189,7 @@ def test_a_picture_does_not_see_its_neighbours_in_the_batch(label, kernel_size):
 @laws
 def test_smoothing_agrees_with_the_reference(shape, sigmoid, seed, epsilon):
     target = np.random.default_rng(seed).random(shape)
-    smoothed = smooth(tensor(target), epsilon, sigmoid=sigmoid)
+    smoothed = smooth_target(tensor(target), epsilon, sigmoid=sigmoid)
     assert_close(smoothed, reference.smooth(target, epsilon, sigmoid))
 
 
@@ -199,7 +199,7 @@ def test_smoothing_agrees_with_the_reference(shape, sigmoid, seed, epsilon):
 def test_smoothing_by_a_map_agrees_with_the_reference(sigmoid, seed):
     rng = np.random.default_rng(seed)
     target, epsilon = rng.random((2, 3, 4, 5)), rng.random((2, 4, 5))
-    smoothed = smooth(tensor(target), tensor(epsilon), sigmoid=sigmoid)
+    smoothed = smooth_target(tensor(target), tensor(epsilon), sigmoid=sigmoid)
     assert_close(smoothed, reference.smooth(target, epsilon, sigmoid))
 
 
@@ -212,7 +212,7 @@ def test_boundary_smoothing_agrees_with_the_reference(
     valid = tensor(label != 255)
     epsilon_map = epsilon * boundary_mask(tensor(label), kernel_size).double()
     target = one_hot(tensor(label), 4, dtype=torch.float64)
-    smoothed = smooth(target, epsilon_map, sigmoid=sigmoid) * valid[:, None]
+    smoothed = smooth_target(target, epsilon_map, sigmoid=sigmoid) * valid[:, None]
     expected = reference.boundary_label_smoothing(
         label, 4, kernel_size, epsilon, sigmoid=sigmoid
     )
@@ -222,35 +222,35 @@ def test_boundary_smoothing_agrees_with_the_reference(
 @pytest.mark.parametrize('epsilon', [0.0, 0.3, 1.0])
 def test_a_smoothed_distribution_still_sums_to_one(epsilon):
     target = torch.rand(2, 7, 5, dtype=torch.float64, generator=torch.manual_seed(0))
-    smoothed = smooth(target.softmax(1), epsilon)
+    smoothed = smooth_target(target.softmax(1), epsilon)
     assert_close(smoothed.sum(1), np.ones((2, 5)))
 
 
 def test_epsilon_zero_changes_nothing():
     target = torch.rand(2, 3, 5, generator=torch.manual_seed(0))
-    assert torch.equal(smooth(target, 0.0), target)
+    assert torch.equal(smooth_target(target, 0.0), target)
 
 
 def test_epsilon_one_leaves_the_uniform_distribution():
     target = one_hot(torch.tensor([[0, 1, 3]]), 4)
-    assert torch.equal(smooth(target, 1.0), torch.full((1, 4, 3), 0.25))
+    assert torch.equal(smooth_target(target, 1.0), torch.full((1, 4, 3), 0.25))
 
 
 def test_smoothing_below_one_keeps_the_argmax():
     target = one_hot(torch.tensor([[0, 1, 3]]), 4)
-    assert smooth(target, 0.9).argmax(1).tolist() == [[0, 1, 3]]
+    assert smooth_target(target, 0.9).argmax(1).tolist() == [[0, 1, 3]]
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_smoothing_keeps_the_type_of_the_target(dtype):
     target = torch.ones(1, 2, 3, dtype=dtype)
-    assert smooth(target, 0.5).dtype == dtype
-    assert smooth(target, torch.full((1, 3), 0.5, dtype=dtype)).dtype == dtype
+    assert smooth_target(target, 0.5).dtype == dtype
+    assert smooth_target(target, torch.full((1, 3), 0.5, dtype=dtype)).dtype == dtype
 
 
 def test_smoothing_leaves_its_input_as_it_was():
     target = torch.ones(1, 2, 3)
-    smooth(target, 0.5)
+    smooth_target(target, 0.5)
     assert torch.equal(target, torch.ones(1, 2, 3))
 
 

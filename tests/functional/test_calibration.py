@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from mmseg_jml.functional import (
     BinTable,
     adaptive_calibration_error,
-    bin_index,
     bin_table,
     bin_tables,
     calibration_measures,
     expected_calibration_error,
     merge_tables,
-    percentile_interval,
-    resample_counts,
 )
+from mmseg_jml.functional.bootstrap import percentile_interval, resample_counts
+from mmseg_jml.functional.calibration import bin_index
 from tests.functional.cases import laws, seeds
 from tests.reference import calibration as reference
 

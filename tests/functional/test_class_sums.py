@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from mmseg_jml.functional import one_hot, smooth
+from mmseg_jml.functional.boundary import smooth_target
 from mmseg_jml.functional.one_pass import SUM_NAMES, ClassSums, Target, class_sums
+from mmseg_jml.functional.targets import one_hot
 
 DIFFERENTIABLE = ('probs', 'probs_squared', 'minimum', 'product', 'cross_entropy')
 NEEDS = frozenset(
@@ -46,7 +47,7 @@ def plain_target(target, shape, activation, temperature):
     hard = one_hot(label, shape[1], target.ignore_index, torch.float64)
     if target.epsilon is None:
         return hard
-    return smooth(hard, target.epsilon.flatten(1), activation == 'sigmoid')
+    return smooth_target(hard, target.epsilon.flatten(1), activation == 'sigmoid')
 
 
 def plain_cross_entropy(logits, y, weight, class_weight, activation):

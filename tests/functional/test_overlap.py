@@ -8,9 +8,8 @@ from mmseg_jml.functional import (
     Areas,
     class_areas,
     fine_grained_measures,
-    foreground_measures,
-    picture_measures,
 )
+from mmseg_jml.functional.overlap import foreground_measures, picture_measures
 from tests.functional.cases import laws, random_label, seeds
 from tests.reference import overlap as reference
 

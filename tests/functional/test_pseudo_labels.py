@@ -12,9 +12,9 @@ from torch.testing import assert_close
 from mmseg_jml.functional.pseudo_labels import (
     PseudoLabels,
     check_pseudo_label,
+    cutmix,
     cutmix_masks,
     drop_channels,
-    mix,
     pseudo_labels,
     ramp_up,
     supervision_counts,
@@ -95,8 +95,8 @@ def test_no_gradient_goes_to_the_teacher():
 def test_mixing_is_that_of_the_loops(seed, shape):
     values, masks = case(seed, shape)
     expected = reference.mix(values, masks)
-    assert_close(mix(tensor(values), tensor(masks)), tensor(expected))
-    single = mix(tensor(values[:, 0]), tensor(masks))
+    assert_close(cutmix(tensor(values), tensor(masks)), tensor(expected))
+    single = cutmix(tensor(values[:, 0]), tensor(masks))
     assert_close(single, tensor(expected[:, 0]))
 
 
@@ -105,8 +105,8 @@ def test_mixed_probabilities_make_mixed_labels():
     generator = torch.Generator().manual_seed(0)
     masks = cutmix_masks(3, (6, 5), probability=1.0, generator=generator)
     options = {'threshold': 0.6, 'temperature': 0.5}
-    after = [mix(each, masks) for each in pseudo_labels(logits, valid, **options)]
-    before = pseudo_labels(mix(logits, masks), mix(valid, masks), **options)
+    after = [cutmix(each, masks) for each in pseudo_labels(logits, valid, **options)]
+    before = pseudo_labels(cutmix(logits, masks), cutmix(valid, masks), **options)
     assert all(map(torch.equal, after, before))
 
 

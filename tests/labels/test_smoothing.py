@@ -5,7 +5,8 @@ import torch
 from mmseg.registry import MODELS
 from torch.testing import assert_close
 
-from mmseg_jml.functional import boundary_mask, one_hot
+from mmseg_jml.functional import boundary_mask
+from mmseg_jml.functional.targets import one_hot
 from mmseg_jml.labels import BoundaryLabelSmoothing, LabelSmoothing
 from tests.losses.cases import case
 

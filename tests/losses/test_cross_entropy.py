@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from mmseg_jml.functional import one_hot
+from mmseg_jml.functional.targets import one_hot
 from mmseg_jml.losses import SoftCrossEntropyLoss
 from tests.losses.cases import case, value_and_grad
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmseg_jml.functional import boundary_mask, jaccard_loss, one_hot, smooth
+from mmseg_jml.functional import boundary_mask, jaccard_loss, smooth_target
+from mmseg_jml.functional.targets import one_hot
 from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss, SoftCrossEntropyLoss
 from tests.losses.cases import case, value_and_grad
 
@@ -31,7 +32,7 @@ each_loss = pytest.mark.parametrize('loss', LOSSES)
 def test_the_module_is_the_function_on_its_smoothed_target():
     logits, label = case()
     epsilon = 0.5 * boundary_mask(label)
-    target = smooth(one_hot(label, 5, dtype=torch.float64), epsilon)
+    target = smooth_target(one_hot(label, 5, dtype=torch.float64), epsilon)
     expected = 3 * jaccard_loss(logits.softmax(1), target, (label != 255).double())
     bls = dict(type='BoundaryLabelSmoothing')
     loss = JaccardMetricLoss(label_smoothing=bls, loss_weight=3.0)
@@ -50,7 +51,9 @@ def test_a_volume_is_a_picture_of_all_its_slices(loss):
 
 def test_a_volume_is_smoothed_at_its_own_boundaries():
     logits, label = (each.reshape(*each.shape[:-2], 3, 3, 11) for each in case())
-    target = smooth(one_hot(label, 5, dtype=torch.float64), 0.5 * boundary_mask(label))
+    target = smooth_target(
+        one_hot(label, 5, dtype=torch.float64), 0.5 * boundary_mask(label)
+    )
     expected = jaccard_loss(logits.softmax(1), target, (label != 255).double())
     loss = JaccardMetricLoss(label_smoothing=dict(type='BoundaryLabelSmoothing'))
     assert_close(loss(logits, label), expected)

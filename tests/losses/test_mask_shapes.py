@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmseg_jml.functional import one_hot
+from mmseg_jml.functional.targets import one_hot
 from mmseg_jml.losses import (
     CWDLoss,
     JaccardMetricLoss,

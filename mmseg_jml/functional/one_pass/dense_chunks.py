@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..boundary import smooth
+from ..boundary import smooth_target
 from .chunks import (
     Activation,
     Chunk,
@@ -29,7 +29,7 @@ def densify(
         hard = torch.zeros_like(like).scatter_(0, label.unsqueeze(0), 1)
     if epsilon is None:
         return hard
-    return smooth(hard.unsqueeze(0), epsilon.unsqueeze(0), sigmoid)[0]
+    return smooth_target(hard.unsqueeze(0), epsilon.unsqueeze(0), sigmoid)[0]
 
 
 class DenseChunk:
