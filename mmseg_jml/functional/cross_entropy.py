@@ -35,8 +35,9 @@ def cross_entropy(
     `class_weight` (C,) >= 0 the classes. With softmax l = -sum_c y_c log p_c, and
     k = sum_c k_c y_c is the class weight of the pixel's own mixture; a pixel that
     counts must have a class. On a hard label this is
-    `torch.nn.functional.cross_entropy`, whose `weight` is `class_weight` here. With `sigmoid` each channel is an
-    element of its own, l = -k_c y_c log p_c - (1-y_c) log(1-p_c) and k = 1: the class
+    `torch.nn.functional.cross_entropy`, whose `weight` is `class_weight` here.
+
+    With `sigmoid` each channel is an element of its own, l = -k_c y_c log p_c - (1-y_c) log(1-p_c) and k = 1: the class
     weight is the `pos_weight` of `binary_cross_entropy_with_logits`, and no part of the
     mean's denominator. Only `logits` is differentiated. Without any weight the loss is
     a zero on the graph.
