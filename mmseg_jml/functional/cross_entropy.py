@@ -8,6 +8,8 @@ from torch import Tensor
 from .door import (
     check_logits,
     check_some_class,
+    check_values,
+    check_weight,
     read_class_weight,
     read_soft_or_hard,
     read_target,
@@ -37,9 +39,10 @@ def cross_entropy(
     counts must have a class. On a hard label this is
     `torch.nn.functional.cross_entropy`, whose `weight` is `class_weight` here.
 
-    With `sigmoid` each channel is an element of its own, l = -k_c y_c log p_c - (1-y_c) log(1-p_c) and k = 1: the class
-    weight is the `pos_weight` of `binary_cross_entropy_with_logits`, and no part of the
-    mean's denominator. Only `logits` is differentiated. Without any weight the loss is
+    With `sigmoid` each channel is an element of its own,
+    l = -k_c y_c log p_c - (1-y_c) log(1-p_c) and k = 1: the class weight is
+    the `pos_weight` of `binary_cross_entropy_with_logits`, and no part of the mean's
+    denominator. Only `logits` is differentiated. Without any weight the loss is
     a zero on the graph.
 
     Raises:
@@ -50,7 +53,8 @@ def cross_entropy(
     >>> round(cross_entropy(logits, torch.tensor([[[1.0], [0.0]]])).item(), 4)
     0.6931
     """
-    check_logits(logits, weight, sigmoid)
+    if not target.is_floating_point():  # no label has one channel with softmax
+        check_logits(logits, weight, sigmoid)
     asked = read_soft_or_hard(
         logits,
         target,
@@ -60,7 +64,7 @@ def cross_entropy(
         name='logits',
         class_weight=read_class_weight(class_weight, logits),
     )
-    if asked.probs is not None and not sigmoid:
+    if not sigmoid and asked.probs is not None:
         check_some_class(asked.probs, weight)
     activation: Activation = 'sigmoid' if sigmoid else 'softmax'
     (sums,) = class_sums(logits, [asked], weight, activation=activation)
@@ -95,7 +99,8 @@ def kl_divergence(
     >>> abs(kl_divergence(logits, logits.softmax(1)).item()) < 1e-6
     True
     """
-    check_logits(logits, weight, use_sigmoid=False)
+    check_values(logits, 'logits')
+    check_weight(weight, logits)
     target = read_target(target, logits, weight=weight).detach()
     if not target.is_floating_point():
         # A hard label has no entropy.

@@ -135,8 +135,11 @@ def check_probs(probs: Tensor, counted: Tensor | None = None) -> None:
 
 
 def check_some_class(target: Tensor, weight: Tensor | None) -> None:
-    """Refuse a soft target (N,C,*) of zeros alone at a pixel that counts."""
-    if not on_cpu(target):
+    """Refuse a soft target (N,C,*) of zeros alone at a pixel that counts.
+
+    With one channel 0 is a probability like any other.
+    """
+    if not on_cpu(target) or target.shape[1] == 1:
         return
     empty = (target == 0).all(1)
     empty = empty if weight is None else empty & (weight > 0)
