@@ -1,6 +1,7 @@
 """Refusals of bad options: what is wrong, what is allowed, what came."""
 
 import math
+from numbers import Integral, Real
 
 from torch import Tensor
 
@@ -22,11 +23,12 @@ def check_number(
 
     >>> check_number('epsilon', 0.5, 0, 1)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f'`{name}` must be a number, got {value!r}')
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    if not (above and below and math.isfinite(value)):
+    number = float(value)  # of NumPy's scalars too
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below and math.isfinite(number)):
         left, right = '(' if open_low else '[', ')' if open_high else ']'
         if math.isinf(high):
             allowed = f'a finite number {">" if open_low else ">="} {low:g}'
@@ -44,9 +46,9 @@ def check_int(name: str, value: object, low: float = -math.inf) -> None:
 
     >>> check_int('num_bins', 10, 1)
     """
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f'`{name}` must be an int, got {value!r}')
-    if value < low:
+    if int(value) < low:
         raise ValueError(f'`{name}` must be at least {low}, got {value}')
 
 

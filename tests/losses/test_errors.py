@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -161,7 +162,7 @@ def test_softmax_over_one_channel_is_refused():
 
 def test_class_weights_of_another_length_are_refused():
     loss = JaccardMetricLoss(class_weight=[1.0, 2.0])
-    with pytest.raises(ValueError, match='one number a class, 5, got 2'):
+    with pytest.raises(ValueError, match='one number for each class, 5, got 2'):
         loss(LOGITS, LABEL)
 
 
@@ -169,3 +170,13 @@ def test_a_soft_target_is_not_smoothed_again():
     loss = JaccardMetricLoss(label_smoothing=dict(type='LabelSmoothing'))
     with pytest.raises(ValueError, match='a target that is soft already'):
         loss(LOGITS, SOFT)
+
+
+def test_numpy_scalars_are_numbers():
+    numbers = dict(temperature=2.0, loss_weight=0.5, gamma=2.0, ignore_index=255)
+    types = (np.float32, np.float32, np.float32, np.int64)
+    scalars = {k: t(v) for (k, v), t in zip(numbers.items(), types, strict=True)}
+    weights = [1.0, 2.0, 0.5, 1.0, 3.0]
+    given = JaccardMetricLoss(**scalars, class_weight=list(np.float32(weights)))
+    expected = JaccardMetricLoss(**numbers, class_weight=weights)
+    assert torch.equal(given(LOGITS, LABEL), expected(LOGITS, LABEL))
