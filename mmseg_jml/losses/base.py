@@ -13,6 +13,7 @@ from ..functional.one_pass import ClassSums, Needs, Target, check_needs, class_s
 from ..functional.ranks import sum_over_ranks
 from ..functional.tensors import working_dtype
 from .batch import Batch, read_batch, refuse_per_pixel
+from .compiling import not_compiled
 from .options import build_label_smoothing, check_loss_name
 
 
@@ -74,6 +75,7 @@ class SoftLabelLoss(nn.Module, ABC):
         weights = class_weight_tensor(class_weight)
         self.register_buffer('class_weight', weights, persistent=False)
 
+    @not_compiled
     def forward(
         self,
         logits: Tensor,

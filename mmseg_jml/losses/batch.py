@@ -11,7 +11,7 @@ from ..functional.door import (
     check_teacher,
     read_target,
 )
-from ..functional.one_pass import Target
+from ..functional.one_pass import Target, refuse_transforms
 from ..functional.targets import valid_mask
 from ..labels import LabelTransform
 
@@ -49,6 +49,7 @@ def read_batch(
         TypeError: logits or target of a wrong dtype.
         ValueError: shapes that do not fit, wrong ids, a single softmax channel.
     """
+    refuse_transforms()
     check_logits(logits, weight, use_sigmoid)
     target = read_target(target, logits)
     if target.is_floating_point():
@@ -101,6 +102,7 @@ def read_teacher(
             f'got {label_smoothing!r}'
         )
     check_teacher(logits, teacher_logits)
+    refuse_transforms()
     check_logits(logits, weight, use_sigmoid)
     hard = None
     if label is not None:

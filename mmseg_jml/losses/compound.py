@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, read_batch, refuse_per_pixel
+from .compiling import not_compiled
 from .options import build_label_smoothing, check_loss_name
 from .turns import Step, Turn, taking
 
@@ -97,6 +98,7 @@ class CompoundLoss(nn.ModuleList):
                 )
             loss.label_smoothing = transform
 
+    @not_compiled
     def __iter__(self) -> Iterator[nn.Module]:
         """The parts; ours share one computation while a loop calls them in turn."""
         places = dict(enumerate(self._modules.values()))
@@ -130,6 +132,7 @@ class CompoundLoss(nn.ModuleList):
         """Whether a part is computed with others; the rest are called as they are."""
         return isinstance(part, SoftLabelLoss)
 
+    @not_compiled
     def forward(
         self,
         logits: Tensor,

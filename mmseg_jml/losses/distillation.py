@@ -24,6 +24,7 @@ from ..functional.tensors import working_dtype
 from ..registry import MODELS
 from .base import SoftLabelLoss, compute
 from .batch import Batch, read_teacher, refuse_per_pixel
+from .compiling import not_compiled
 from .options import check_loss_name
 
 
@@ -68,6 +69,7 @@ class KLDistillationLoss(SoftLabelLoss):
             loss_name=loss_name,
         )
 
+    @not_compiled
     def forward(
         self,
         logits: Tensor,
@@ -135,6 +137,7 @@ class TeacherLoss(nn.Module, ABC):
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
+    @not_compiled
     def forward(
         self, logits: Tensor, teacher_logits: Tensor, weight: Tensor | None = None
     ) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .batch import refuse_per_pixel
+from .compiling import not_compiled
 
 # From the place of a loss in its list and the inputs of a call to the loss's value.
 Compute = Callable[..., Tensor]
@@ -70,6 +71,7 @@ class Turn:
         self.over = False
         self.before: Any = None  # what answered the loss's calls
 
+    @not_compiled
     def __call__(
         self,
         logits: Tensor,

@@ -59,6 +59,7 @@ from .class_sums import (
     Target,
     check_needs,
     class_sums,
+    refuse_transforms,
 )
 
 __all__ = [
@@ -69,4 +70,5 @@ __all__ = [
     'Target',
     'check_needs',
     'class_sums',
+    'refuse_transforms',
 ]

@@ -169,9 +169,11 @@ def class_sums(
     gradient's memory; a second one over a retained graph computes them again.
 
     Raises:
-        RuntimeError: a second derivative is asked for (`create_graph=True`).
+        RuntimeError: a second derivative is asked for (`create_graph=True`), or the
+            call is inside of a transform of `torch.func`.
         TypeError, ValueError: a target needs what is no sum.
     """
+    refuse_transforms()
     for target in targets:
         check_needs(target.needs)
     logits = logits.flatten(2)  # a view, but of layouts that must be copied
@@ -197,6 +199,20 @@ def class_sums(
         ClassSums(logits.shape[1], sums).only(target.needs)
         for sums, target in zip(found, pass_.targets, strict=True)
     ]
+
+
+def refuse_transforms() -> None:
+    """Refuse to be differentiated or batched by `torch.func`.
+
+    Raises:
+        RuntimeError: called inside of `torch.func.grad`, `vmap` or the like.
+    """
+    if torch._C._are_functorch_transforms_active():
+        raise RuntimeError(
+            'the losses of mmseg_jml cannot be transformed by torch.func (grad, vmap, '
+            'jvp): compute the gradient with loss.backward() or torch.autograd.grad, '
+            'and give a batch of images as the first axis of the logits'
+        )
 
 
 class _ClassSums(torch.autograd.Function):
