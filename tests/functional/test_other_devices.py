@@ -11,9 +11,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
+from mmseg_jml.functional import door
 from mmseg_jml.functional.jaccard import VARIANTS
 from mmseg_jml.functional.one_pass import chunks, class_sums, label_chunks
-from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss, batch
+from mmseg_jml.losses import CompoundLoss, JaccardMetricLoss
 from tests.functional.cases import MODES, REDUCTIONS
 from tests.functional.test_class_sums import KINDS, combined, make_case, plain_sums
 
@@ -21,7 +22,7 @@ from tests.functional.test_class_sums import KINDS, combined, make_case, plain_s
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Take every tensor for one of a GPU."""
-    for module in (chunks, label_chunks, batch):
+    for module in (chunks, label_chunks, door):
         monkeypatch.setattr(module, 'on_cpu', lambda tensor: False)
 
 

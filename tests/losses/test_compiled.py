@@ -16,9 +16,9 @@ from mmseg_jml.losses import (
 )
 from tests.losses.cases import case
 
-# Of a tensor behind a graph break the compiler asks for its `grad`; it hides the warning
-# from whoever only shows warnings, but not where they are errors.
-pytestmark = pytest.mark.filterwarnings('ignore:The .grad attribute of a Tensor')
+# The compiler asks tensors behind a graph break for their `grad` and hides the warning
+# from those who only show warnings, but not where warnings are errors.
+pytestmark = pytest.mark.filterwarnings('ignore:The .grad attribute:UserWarning')
 
 PARTS = [dict(type='SoftCrossEntropyLoss'), dict(type='JaccardMetricLoss')]
 LOSSES = {
