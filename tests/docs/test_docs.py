@@ -55,6 +55,7 @@ RUN_BY = {
     'docs/figures/losses.py': 'tests/docs/test_figures.py',
     'docs/figures/boundaries.py': 'tests/docs/test_figures.py',
     'docs/figures/soft_labels.py': 'tests/docs/test_figures.py',
+    'docs/figures/one_pass.py': 'tests/docs/test_figures.py',
     'mmseg_jml new-config': 'tests/cli/test_own_data.py',
     'mmseg_jml check-dataset': 'tests/cli/test_own_data.py',
     'mmseg_jml predict': 'tests/cli/test_own_data.py',

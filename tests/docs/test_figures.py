@@ -13,6 +13,7 @@ FIGURES = {
     'losses': 'losses',
     'boundaries': 'smooth-boundaries',
     'soft_labels': 'soft-labels',
+    'one_pass': 'one-pass',
 }
 
 
