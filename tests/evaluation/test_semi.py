@@ -78,7 +78,7 @@ def test_predictions_of_another_model_are_refused():
     plain = sample(0, 'ema')
     del plain.eval_model
     with pytest.raises(
-        ValueError, match=r'SemiEvaluator measures .* a list of its met'
+        ValueError, match=r'SemiEvaluator measures .* a list of metrics'
     ):
         evaluator().process([plain])
 

@@ -81,7 +81,7 @@ def test_a_prediction_has_the_pictures_odd_size():
 @pytest.mark.parametrize('in_channels', [8, (8,), ()])
 def test_one_map_is_refused(in_channels):
     with pytest.raises(
-        ValueError, match=r'`in_channels` must have .* at least two maps'
+        ValueError, match=r'`in_channels` must list .* at least two maps'
     ):
         UNetHead(in_channels, 2, num_classes=5)
 

@@ -80,6 +80,6 @@ def test_a_branch_that_a_view_needs_is_told():
 # MMSegmentation's own call of MMCV.
 @pytest.mark.filterwarnings('ignore:"dropout" is deprecated')
 def test_a_head_of_several_outputs_is_told():
-    words = 'must give the logits of pixels, got list from IterativeDecodeHead'
+    words = 'must return the logits of pixels, got list from IterativeDecodeHead'
     with pytest.raises(TypeError, match=words):
         build(semi_config(decode_head=knet_head())).train().loss(*branches())
