@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import require_writable, write_csv, write_whole
 from ..suggestion import did_you_mean
 from .config_text import Own, batch_size, config_text, crop_size, iterations
 from .launch import errors_as_sentence, prepare_mmseg
@@ -132,7 +133,6 @@ def _parser(prog: str | None) -> Parser:
 def _run(args: argparse.Namespace, command: str) -> None:
     from ..datasets.division import choose_split
     from ..datasets.mask_values import explain, read_classes
-    from ..files import write_csv, write_whole
 
     data = args.out.with_name(f'{args.out.stem}_data')
     _refuse(args, data)
@@ -193,6 +193,7 @@ def _refuse(args: argparse.Namespace, data: Path) -> None:
                 f'`--out` must not be in {folder}, because {data} would then be among '
                 'the images; choose another folder'
             )
+    require_writable(data, '`--out`')
 
 
 def _raters(args: argparse.Namespace) -> list[Rater]:
@@ -340,13 +341,14 @@ def _say_config(own: Own, out: Path, data: Path) -> None:
     steps = own.iterations or iterations(own.number)
     start = 'weights trained on ImageNet' if own.pretrained else 'random weights'
     height, width = crop_size(own.sizes)
+    quoted = shlex.quote(str(out))
     print(
         f'The model is DeepLabV3+ with a MobileNetV2 backbone and {start}. It trains '
         f'for {steps} iterations, each with {batch_size(own.number)} crops of '
         f'{height}x{width}.\n'
         f'Wrote {out}; its lists are in {data}. Next, run:\n'
-        f'    python -m mmseg_jml check-dataset {out}\n'
-        f'    python -m mmseg_jml train {out} --loss jml'
+        f'    python -m mmseg_jml check-dataset {quoted}\n'
+        f'    python -m mmseg_jml train {quoted} --loss jml'
     )
 
 

@@ -107,6 +107,11 @@ def read_values(
     else:
         values = values[..., 0]
     found, counts = np.unique(values, return_counts=True)
+    if found[0] < 0:
+        raise ValueError(
+            f'mask {path} holds the negative value {found[0]}, which is no class: '
+            f'write {IGNORED} where a pixel has no class'
+        )
     if len(found) > MOST_VALUES:
         raise ValueError(
             f'mask {path} holds {len(found)} different values, too many for classes: '

@@ -310,6 +310,26 @@ def test_numbers_of_objects_are_refused_as_classes(tmp_path):
         run(tmp_path)
 
 
+def test_negative_values_are_refused_as_classes(tmp_path):
+    for name in FOUR:
+        save(tmp_path / 'images' / f'{name}.png', image((16, 16)))
+        values = np.zeros((16, 16), np.float32)
+        values[:4] = -1  # as GIS tools write where there is no data
+        save(tmp_path / 'masks' / f'{name}.tif', values)
+    with pytest.raises(SystemExit, match='the negative value -1, which is no class'):
+        run(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_masks_are_read(
+    tmp_path, capsys
+):
+    fill(tmp_path, FOUR, [mask(0, 1)])
+    (tmp_path / 'taken').write_text('a file')
+    with pytest.raises(SystemExit, match='`--out`: cannot write to'):
+        run(tmp_path, '--out', str(tmp_path / 'taken' / 'my.py'))
+    assert 'masks' not in capsys.readouterr().out
+
+
 def test_the_table_of_classes_is_read_back_as_it_was(tmp_path):
     fill(tmp_path, FOUR, [mask(0, 1)])
     run(tmp_path, '--classes', 'road, wet', 'sky')

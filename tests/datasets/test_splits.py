@@ -83,7 +83,9 @@ def test_sizes_are_those_of_the_literature(number, sizes):
 
 @pytest.mark.parametrize('fraction', [Fraction(0), Fraction(1), Fraction(-1, 2)])
 def test_a_fraction_outside_of_0_and_1_is_refused(fraction):
-    with pytest.raises(ValueError, match=f'between 0 and 1, such as 1/8, got {fraction}'):
+    with pytest.raises(
+        ValueError, match=f'between 0 and 1, such as 1/8, got {fraction}'
+    ):
         split_sizes(100, [fraction])
 
 
