@@ -239,7 +239,7 @@ def test_arrays_with_objects_are_refused(tmp_path, monkeypatch):
     trace = tmp_path / 'trace'
     evil = np.array([Touch(trace)], dtype=object)
     np.savez('evil.npz', prediction=evil, confidence=evil, classes=evil, palette=evil)
-    with pytest.raises(SystemExit, match=r'evil\.npz is not what'):
+    with pytest.raises(SystemExit, match=r'evil\.npz is not a file from'):
         run_plot(['maps', 'a.png', 'run=evil.npz', '--out', 'b.png'])
     assert not trace.exists()
 

@@ -217,15 +217,18 @@ model = dict(
 
 def _schedule(own: Own) -> str:
     end = own.iterations or iterations(own.number)
-    warm = max(2, end // 20)  # of one iteration it would never reach the full rate
+    warm, warm_up = end // 20, ''
+    if warm >= 2:  # a warm-up of one iteration would never reach the full rate
+        options = f'start_factor=0.01, by_epoch=False, begin=0, end={warm}'
+        warm_up = f"    dict(type='LinearLR', {options}),\n"
+    begin = warm if warm_up else 0
     interval = end // 5 if end >= SHORT else end
     rate = 5e-4 if own.pretrained else 2e-3
     return f"""optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr={rate}, weight_decay=0.01)
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end={warm}),
-    dict(type='PolyLR', power=0.9, by_epoch=False, begin={warm}, end={end}),
+{warm_up}    dict(type='PolyLR', power=0.9, by_epoch=False, begin={begin}, end={end}),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters={end}, val_interval={interval})
 val_cfg = dict(type='ValLoop')

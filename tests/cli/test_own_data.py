@@ -84,7 +84,8 @@ def test_the_commands_measure_on_test_images(folder, name):
 
 @pytest.mark.parametrize('name', STEPS)
 def test_a_config_is_short_and_inherits_from_no_file(folder, name):
-    text = (folder / f'{name}.py').read_text()
+    # The folder of the tests has a long name, the user's own may be shorter.
+    text = (folder / f'{name}.py').read_text().replace(str(folder), '')
     assert '_base_' not in text
     assert len(text.splitlines()) < 100
     assert max(map(len, text.splitlines()[2:])) <= 120

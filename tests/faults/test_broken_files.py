@@ -147,7 +147,7 @@ def test_a_flag_starts_a_training_past_what_the_check_finds(folder):
     words = [str(folder / 'config.py'), '--work-dir', str(folder / 'run')]
     with pytest.raises(SystemExit) as end:
         run_training(words)
-    assert 'of class 3, one of 4' in str(end.value)
+    assert 'belong to class 3, one of 4' in str(end.value)
     assert 'Add `--no-check` to train anyway' in str(end.value)
     assert run(lambda: run_training([*words, '--no-check']), folder / 'log') == 0
     assert list((folder / 'run').glob('iter_*.pth'))

@@ -80,7 +80,7 @@ def test_the_report_compares_the_classes_shares(config, folder, capsys):
     lines = [line for line in text.splitlines() if '|' in line]
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
     assert rows[0] == ['class, % of pixels', 'all', '1/4']
-    assert rows[-1] == ['labelled pictures', str(NUMBER), '10']
+    assert rows[-1] == ['labelled images', str(NUMBER), '10']
     for column in (1, 2):
         assert sum(float(row[column]) for row in rows[2:-1]) == pytest.approx(100)
 

@@ -170,7 +170,7 @@ def test_maps_show_the_image_as_the_pipeline_reads_it(
         (['reliability', '=ce'], "a run must be NAME=PATH, got '=ce'"),
         (['reliability', 'CE=ce', 'CE=jml'], "two runs have the name 'CE'"),
         (['reliability', 'CE=no.csv'], 'no.csv'),
-        (['reliability', 'CE=empty'], 'no .*_bins.csv in empty or below'),
+        (['reliability', 'CE=empty'], 'no .*_bins.csv in empty or its subfolders'),
         (['reliability', 'CE=a.png'], 'error: '),
         (
             ['reliability', 'CE=ce', '--pixels', 'car'],
