@@ -142,7 +142,8 @@ def _evaluate(config: str, folder: Path, max_iters: int) -> Result:
     cfg.load_from = str(checkpoint(folder, max_iters))
     runner = Runner.from_cfg(cfg)
     scores = runner.test()
-    bins = folder / f'test/calibration/test_iter_{max_iters}_bins.csv'
+    name = f'calibration/test_iter_{max_iters}_bins.csv'
+    bins = max((folder / 'test').glob(f'*/{name}'))  # folders are named by their time
     dataset = runner.test_dataloader.dataset
     shown = [predict(runner.model, dataset[index]) for index in varied(dataset)]
     pictures, labels, predictions = zip(*shown, strict=True)

@@ -4,6 +4,9 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 from PIL import Image
 
 from mmseg_jml.functional import bin_table
@@ -79,3 +82,15 @@ def test_a_failed_training_ends_the_demo_with_what_it_said(demo, tmp_path, monke
     with pytest.raises(SystemExit, match=r'no config .*nowhere\.py(?s:.*)output\.txt'):
         demo.train('CE', 'configs/nowhere.py', tmp_path, 5)
     assert 'nowhere.py' in (tmp_path / 'output.txt').read_text()
+
+
+@pytest.mark.filterwarnings('ignore:The draw is False:UserWarning:mmseg')
+def test_a_trained_model_is_tested_and_its_bins_are_found(demo, tmp_path):
+    config = next((ROOT / 'configs' / 'demo').glob('*-ce-600_*.py'))
+    cfg = Config.fromfile(config)
+    init_default_scope('mmseg')
+    weights = MODELS.build(cfg.model).state_dict()
+    torch.save({'state_dict': weights, 'meta': {}}, tmp_path / 'iter_5.pth')
+    found = demo.evaluate(str(config.relative_to(ROOT)), tmp_path, 5)
+    assert found[0].keys() == demo.METRICS.keys()
+    assert {'all', 'boundary'} <= found[-1].keys()
