@@ -1,7 +1,7 @@
 """Parse `--cfg-options KEY=VALUE` with MMEngine's syntax, but keep spaces in values.
 
-MMEngine's own `DictAction` deletes every space, so `data_root=/tmp/my data` would read
-the folder `/tmp/mydata`. Importing it also takes seconds.
+MMEngine's own `DictAction` deletes every space, so `data_root=data/my city` would read
+the folder `data/mycity`. Importing it also takes seconds.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def read_value(text: str) -> Any:
     A list is written with commas or in brackets, which may be nested. Spaces around an
     element are ignored, and spaces inside it are kept.
 
-    >>> read_value('/tmp/my data'), read_value('car, traffic light')
-    ('/tmp/my data', ['car', 'traffic light'])
+    >>> read_value('data/my city'), read_value('car, traffic light')
+    ('data/my city', ['car', 'traffic light'])
     >>> read_value('[(1, 0.5), None, "a"]')
     [(1, 0.5), None, 'a']
 
