@@ -31,7 +31,7 @@ class Own(NamedTuple):
         images, lists: The folders of the images and of the lists.
         mask_suffix: The suffix of all masks.
         sources: The sources of train, val and test.
-        classes, palette, from_one: As in `mask_values.Meaning`.
+        classes, palette, from_one: As in `mask_meaning.Meaning`.
         sizes: (H, W) of every image.
         number: The number of training images.
         one_channel: Whether a binary head has one output channel and a sigmoid.

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import require_writable, write_csv, write_whole
 from ..suggestion import did_you_mean
-from .config_text import Own, batch_size, config_text, crop_size, iterations
+from .config_text import Own, config_text
 from .launch import errors_as_sentence, prepare_mmseg
 from .own_files import Rater, absolute, id_masks, sources
+from .own_report import (
+    SHOWN,
+    say_bands,
+    say_config,
+    say_masks,
+    say_pairs,
+    say_split,
+)
 from .parser import Parser
 
 if TYPE_CHECKING:
-    from ..datasets.division import Split
-    from ..datasets.folder import Pair, Pairs
-    from ..datasets.mask_values import Meaning, Values
+    from ..datasets.folder import Pair
+    from ..datasets.mask_values import Values
 
-SHOWN = 5  # files that a sentence names
 SPLITS = ('train', 'val', 'test')
 
 
@@ -132,7 +137,7 @@ def _parser(prog: str | None) -> Parser:
 
 def _run(args: argparse.Namespace, command: str) -> None:
     from ..datasets.division import choose_split
-    from ..datasets.mask_values import explain, read_classes
+    from ..datasets.mask_meaning import explain, read_classes
 
     data = args.out.with_name(f'{args.out.stem}_data')
     _refuse(args, data)
@@ -142,8 +147,8 @@ def _run(args: argparse.Namespace, command: str) -> None:
     given = read_classes(args.classes) if args.classes else None
     meaning = explain(values, given=given, ignore=args.ignore)
     meaning = meaning._replace(threshold=args.threshold)
-    _say_masks(meaning, values)
-    _say_bands(raters[0].pairs[0])
+    say_masks(meaning, values)
+    say_bands(raters[0].pairs[0])
     if args.one_channel and len(meaning.classes) != 2:
         raise ValueError(
             f'`--one-channel` is for two classes, but there are {len(meaning.classes)}'
@@ -151,7 +156,7 @@ def _run(args: argparse.Namespace, command: str) -> None:
     split = choose_split(
         names, args.images, lists=args.lists, groups=args.groups, seed=args.seed
     )
-    _say_split(split)
+    say_split(split)
     rows = zip(meaning.classes, meaning.palette, strict=True)
     write_csv(data / 'classes.csv', [(name, *colour) for name, colour in rows])
     folders, suffix = id_masks(raters, meaning, data, args)
@@ -171,7 +176,7 @@ def _run(args: argparse.Namespace, command: str) -> None:
         iterations=args.iterations,
     )
     write_whole(args.out, config_text(own).encode())
-    _say_config(own, args.out, data)
+    say_config(own, args.out, data)
 
 
 def _refuse(args: argparse.Namespace, data: Path) -> None:
@@ -210,7 +215,7 @@ def _raters(args: argparse.Namespace) -> list[Rater]:
         )
     if not names:
         found = find_pairs(args.images, args.masks, **suffixes)
-        _say_pairs(found, args)
+        say_pairs(found, args)
         return [Rater('', found.pairs)]
     if args.rater:
         names = [args.rater]
@@ -223,19 +228,9 @@ def _raters(args: argparse.Namespace) -> list[Rater]:
     raters = []
     for name in names:
         found = find_pairs(args.images, args.masks / name, **suffixes)
-        _say_pairs(found, args, name)
+        say_pairs(found, args, name)
         raters.append(Rater(name, found.pairs))
     return raters
-
-
-def _say_pairs(found: Pairs, args: argparse.Namespace, rater: str = '') -> None:
-    kinds = Counter(pair.suffix for pair in found.pairs)
-    said = ', '.join(f'{number} *{suffix}' for suffix, number in kinds.most_common())
-    who = f' of {rater}' if rater else ''
-    print(f'{len(found.pairs)} images in {args.images} have a mask{who}: {said}.')
-    for left, other in ((found.images_left, 'mask'), (found.masks_left, 'image')):
-        if left:
-            print(f'Left out: {len(left)} files without {other}: {_some(left)}.')
 
 
 def _look(
@@ -285,73 +280,3 @@ def _look(
         )
     values = [each for each in found if not isinstance(each, str)]
     return [each.shape for each in values[: len(raters[0].pairs)]], values
-
-
-def _say_bands(pair: Pair) -> None:
-    """Say what the config's loader changes, if the first image is not 8-bit colour."""
-    import cv2
-
-    pixels = cv2.imread(str(pair.image), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        return
-    bands = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.dtype != 'uint8' or bands not in (1, 3):
-        print(
-            f'The image {pair.image} has {bands} bands of {pixels.dtype}, and the '
-            f'config reads it as 8-bit colour. To use all that it holds, give both '
-            f"LoadImageFromFile color_type='unchanged', and set the backbone's "
-            f'in_channels and the mean and std of data_preprocessor.'
-        )
-
-
-def _say_masks(meaning: Meaning, values: Sequence[Values]) -> None:
-    print(f'The masks contain {meaning.kind}. {len(meaning.classes)} classes:')
-    total = sum(sum(each.pixels.values()) for each in values)
-    for index, name in enumerate(meaning.classes):
-        if not meaning.pixels[index]:
-            continue
-        share = 100 * meaning.pixels[index] / total
-        colour = meaning.palette[index]
-        print(f'    {index} {name}: {share:.2f} % of the pixels, colour {colour}')
-    absent = meaning.pixels.count(0)
-    if absent:
-        print(f'{absent} of the classes do not occur in any mask.')
-    rest = total - sum(meaning.pixels)
-    if rest:
-        print(f'{100 * rest / total:.2f} % of the pixels are ignored.')
-    sets = [set(each.pixels) for each in values]
-    odd = sum(each == {0, 255} for each in sets)
-    if not meaning.coloured and meaning.ids is None and odd:
-        print(
-            f'{odd} masks contain only 0 and 255, and 255 is ignored. If these masks '
-            'are black and white, replace 255 with 1 in them.'
-        )
-    if meaning.from_one:
-        print('The class ids start at 1, so 0 is ignored (reduce_zero_label=True).')
-
-
-def _say_split(split: Split) -> None:
-    numbers = ', '.join(f'{len(names)} {part}' for part, names in split.parts.items())
-    print(f'Split: {numbers}; {split.how}.')
-    if 'test' not in split.parts:
-        print('There are no test images, so `test` uses the validation images.')
-
-
-def _say_config(own: Own, out: Path, data: Path) -> None:
-    steps = own.iterations or iterations(own.number)
-    start = 'weights trained on ImageNet' if own.pretrained else 'random weights'
-    height, width = crop_size(own.sizes)
-    quoted = shlex.quote(str(out))
-    print(
-        f'The model is DeepLabV3+ with a MobileNetV2 backbone and {start}. It trains '
-        f'for {steps} iterations, each with {batch_size(own.number)} crops of '
-        f'{height}x{width}.\n'
-        f'Wrote {out}; its lists are in {data}. Next, run:\n'
-        f'    python -m mmseg_jml check-dataset {quoted}\n'
-        f'    python -m mmseg_jml train {quoted} --loss jml'
-    )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
-    return ', '.join(names[:SHOWN]) + more

@@ -14,7 +14,7 @@ from .config_text import Source
 if TYPE_CHECKING:
     from ..datasets.division import Split
     from ..datasets.folder import Pair
-    from ..datasets.mask_values import Meaning
+    from ..datasets.mask_meaning import Meaning
 
 
 class Rater(NamedTuple):
@@ -54,7 +54,7 @@ def _convert(
     rater: Rater, meaning: Meaning, folder: Path, args: argparse.Namespace
 ) -> None:
     from ..datasets.convert import Conversion, convert_masks
-    from ..datasets.mask_values import to_ids
+    from ..datasets.mask_meaning import to_ids
     from ..datasets.parallel import DEFAULT_WORKERS
     from ..files import write_whole
 

@@ -1,14 +1,11 @@
 """`new-config`: what it finds in folders of every kind, says and writes."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
-from PIL import Image
 
 from mmseg_jml.cli.config_text import (
     Own,
@@ -18,142 +15,25 @@ from mmseg_jml.cli.config_text import (
     crop_size,
     iterations,
 )
-from mmseg_jml.cli.new_config import new_config
 from mmseg_jml.datasets.check import find_problems
-from mmseg_jml.datasets.mask_values import read_classes
 from mmseg_jml.loss_fragment import use_loss
-
-SIZE = (12, 16)
-rng = np.random.default_rng(0)
+from tests.cli.own_folders import (
+    FOUR,
+    SIZE,
+    fill,
+    image,
+    label,
+    mask,
+    names_of,
+    rng,
+    run,
+    save,
+)
 
 
 @pytest.fixture(autouse=True)
 def scope():
     init_default_scope('mmseg')
-
-
-def image(size=SIZE):
-    return rng.integers(0, 256, (*size, 3)).astype(np.uint8)
-
-
-def mask(*values, size=SIZE, dtype=np.uint8):
-    """Rows of each value in turn."""
-    return np.resize(np.array(values, dtype), size[::-1]).T.copy()
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    picture.save(path)
-
-
-def fill(root, names, masks, *, image_end='.png', mask_end='.png'):
-    """Images and masks of some names; `masks` are taken in turn."""
-    for index, name in enumerate(names):
-        save(root / 'images' / f'{name}{image_end}', image())
-        save(root / 'masks' / f'{name}{mask_end}', masks[index % len(masks)])
-
-
-def run(root, *options, images='images', masks='masks'):
-    """The config that is written, or the sentence that refuses."""
-    out = root / 'my.py'
-    assert new_config(
-        [*map(str, (root / images, root / masks, '--out', out, *options))]
-    ) == 0  # fmt: skip
-    return Config.fromfile(out)
-
-
-def label(cfg, split='train', index=0, part=None):
-    """The label that training sees."""
-    config = cfg[f'{split}_dataloader'].dataset
-    config = config if part is None else config.datasets[part]
-    steps = [dict(type='LoadAnnotations')]
-    dataset = DATASETS.build({**config, 'pipeline': steps, 'serialize_data': False})
-    return dataset[index]['gt_seg_map']
-
-
-def names_of(root, part):
-    return (root / 'my_data' / f'{part}.txt').read_text().split()
-
-
-FOUR = ['a', 'b', 'c', 'd']
-RED, BLACK = [255, 0, 0], [0, 0, 0]
-COLOURED = np.array([BLACK, RED], np.uint8)[mask(0, 1)]
-PAINTED = Image.fromarray(mask(0, 1, 2))
-PAINTED.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 200])
-
-
-@pytest.mark.parametrize(
-    ('pixels', 'expected', 'count'),
-    [
-        (mask(0, 1, 2), mask(0, 1, 2), 3),
-        (mask(0, 1, 255), mask(0, 1, 255), 2),
-        (mask(1, 2, 3), mask(0, 1, 2), 3),  # ids from 1
-        (mask(0, 1), mask(0, 1), 2),
-        (mask(0, 255), mask(0, 1), 2),
-        (mask(0, 128, 255), mask(0, 1, 2), 3),  # grey levels
-        (mask(0, 15, 255), mask(0, 15, 255), 16),  # two classes of many, and void
-        (mask(0, 300, 700, dtype=np.uint16), mask(0, 1, 2), 3),
-        (mask(0, 1).astype(bool), mask(0, 1), 2),
-        (COLOURED, mask(0, 1), 2),
-        (np.repeat(mask(0, 255)[..., None], 3, 2), mask(0, 1), 2),
-        (np.dstack([COLOURED, mask(255)]), mask(0, 1), 2),  # alpha
-        (PAINTED, mask(0, 1, 2), 3),
-    ],
-)
-def test_training_sees_the_classes_that_the_masks_mean(
-    tmp_path, pixels, expected, count
-):
-    fill(tmp_path, FOUR, [pixels])
-    cfg = run(tmp_path)
-    assert np.array_equal(label(cfg), expected)
-    assert cfg.model.decode_head.num_classes == len(cfg.classes) == count
-    assert list(find_problems(cfg.train_dataloader.dataset)) == []
-
-
-def test_the_originals_are_not_changed(tmp_path):
-    fill(tmp_path, FOUR, [COLOURED])
-    files = sorted((tmp_path / 'masks').iterdir())
-    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in files]
-    run(tmp_path)
-    assert sorted((tmp_path / 'masks').iterdir()) == files
-    assert [(p.read_bytes(), p.stat().st_mtime_ns) for p in files] == before
-
-
-def test_conversion_goes_on_after_a_crash_and_again_for_changed_masks(tmp_path):
-    fill(tmp_path, FOUR, [COLOURED])
-    run(tmp_path)
-    made = tmp_path / 'my_data' / 'masks'
-    (made / 'a.png').unlink()
-    kept = (made / 'b.png').stat().st_mtime_ns
-    save(tmp_path / 'masks' / 'c.png', COLOURED[::-1].copy())
-    os.utime(tmp_path / 'masks' / 'c.png', (0, 0))  # older than what it replaces
-    run(tmp_path, '--force')
-    assert (made / 'a.png').is_file()
-    assert (made / 'b.png').stat().st_mtime_ns == kept
-    assert np.array_equal(np.array(Image.open(made / 'c.png')), mask(0, 1)[::-1])
-
-
-def test_masks_converted_to_other_ids_are_converted_again(tmp_path):
-    levels = mask(0, 100, 200)
-    fill(tmp_path, FOUR, [levels])
-    assert np.array_equal(label(run(tmp_path)), mask(0, 1, 2))
-    cfg = run(tmp_path, '--force', '--ignore', 'class_0')
-    assert np.array_equal(label(cfg), mask(255, 0, 1))
-
-
-def test_a_file_of_classes_gives_names_and_ids_to_colours(tmp_path):
-    fill(tmp_path, FOUR, [COLOURED])
-    (tmp_path / 'c.csv').write_text('name,r,g,b\nred,255,0,0\nsea,0,0,9\nrest,0,0,0\n')
-    cfg = run(tmp_path, '--classes', tmp_path / 'c.csv', '--ignore', 'sea')
-    assert cfg.classes == ['red', 'rest']
-    assert cfg.palette == [RED, BLACK]
-    assert np.array_equal(label(cfg), mask(1, 0))
-
-
-def test_the_palette_of_the_files_gives_the_colours(tmp_path):
-    fill(tmp_path, FOUR, [PAINTED])
-    assert run(tmp_path).palette == [[9, 9, 9], [200, 0, 0], [0, 0, 200]]
 
 
 def test_names_may_differ_at_their_ends_and_types(tmp_path):
@@ -264,19 +144,6 @@ def test_a_folder_with_a_line_break_in_its_name_gives_a_config(tmp_path):
     assert label(cfg).shape == SIZE
 
 
-def test_opacity_is_not_taken_for_white(tmp_path):
-    bands = [Image.fromarray(mask(0, 200)), Image.fromarray(mask(255, 9, 255))]
-    fill(tmp_path, FOUR, [Image.merge('LA', bands)])
-    cfg = run(tmp_path, '--threshold', '128')
-    assert np.array_equal(label(cfg), mask(0, 1))
-
-
-def test_ids_beside_opacity_are_converted(tmp_path):
-    bands = [Image.fromarray(mask(0, 1, 2)), Image.fromarray(mask(255, 9))]
-    fill(tmp_path, FOUR, [Image.merge('LA', bands)])
-    assert np.array_equal(label(run(tmp_path)), mask(0, 1, 2))
-
-
 def test_images_that_are_not_8_bit_colour_are_told(tmp_path, capsys):
     fill(tmp_path, FOUR, [mask(0, 1)])
     save(tmp_path / 'images' / 'a.png', image()[..., 0].astype(np.uint16))
@@ -300,26 +167,6 @@ def test_names_that_a_list_cannot_hold_are_refused(tmp_path, name):
         run(tmp_path)
 
 
-def test_numbers_of_objects_are_refused_as_classes(tmp_path):
-    size = (16, 16)
-    many = np.arange(256, dtype=np.uint16).reshape(size)
-    for index, name in enumerate(FOUR):
-        save(tmp_path / 'images' / f'{name}.png', image(size))
-        save(tmp_path / 'masks' / f'{name}.png', many + 256 * index)
-    with pytest.raises(SystemExit, match='1024 different values'):
-        run(tmp_path)
-
-
-def test_negative_values_are_refused_as_classes(tmp_path):
-    for name in FOUR:
-        save(tmp_path / 'images' / f'{name}.png', image((16, 16)))
-        values = np.zeros((16, 16), np.float32)
-        values[:4] = -1  # as GIS tools write where there is no data
-        save(tmp_path / 'masks' / f'{name}.tif', values)
-    with pytest.raises(SystemExit, match='the negative value -1, which is no class'):
-        run(tmp_path)
-
-
 def test_a_folder_that_cannot_be_written_to_is_found_before_masks_are_read(
     tmp_path, capsys
 ):
@@ -328,13 +175,6 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_masks_are_read(
     with pytest.raises(SystemExit, match='`--out`: cannot write to'):
         run(tmp_path, '--out', str(tmp_path / 'taken' / 'my.py'))
     assert 'masks' not in capsys.readouterr().out
-
-
-def test_the_table_of_classes_is_read_back_as_it_was(tmp_path):
-    fill(tmp_path, FOUR, [mask(0, 1)])
-    run(tmp_path, '--classes', 'road, wet', 'sky')
-    table = tmp_path / 'my_data' / 'classes.csv'
-    assert list(read_classes([str(table)])) == ['road, wet', 'sky']
 
 
 def test_a_missing_val_is_taken_from_train(tmp_path):
@@ -450,30 +290,10 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
     assert not (tmp_path / 'my.py').exists()
 
 
-def test_jpeg_masks_are_refused_unless_a_threshold_undoes_them(tmp_path):
-    fill(tmp_path, FOUR, [mask(0, 0, 255, 255)], mask_end='.jpg')
-    with pytest.raises(SystemExit, match='is a JPEG, which changes the values'):
-        run(tmp_path)
-    cfg = run(tmp_path, '--threshold', 128)
-    assert np.array_equal(label(cfg), mask(0, 0, 1, 1))
-
-
 def test_masks_among_images_need_names_that_tell_them(tmp_path):
     fill(tmp_path, FOUR, [mask(0, 1)])
     with pytest.raises(SystemExit, match='images and masks are both in'):
         run(tmp_path, masks='images')
-
-
-def test_masks_of_one_value_are_refused(tmp_path):
-    fill(tmp_path, FOUR, [mask(0)])
-    with pytest.raises(SystemExit, match='every pixel of all masks is 0'):
-        run(tmp_path)
-
-
-def test_masks_of_one_id_and_ignored_pixels_are_refused(tmp_path):
-    fill(tmp_path, FOUR, [mask(1, 255)])
-    with pytest.raises(SystemExit, match='only the id 1 and ignored pixels'):
-        run(tmp_path)
 
 
 def test_a_config_is_not_replaced_unless_forced(tmp_path):

@@ -101,3 +101,10 @@ def loader(folder, **options):
         'dataset': config(folder),
         **options,
     }
+
+
+def half_labelled(folder):
+    """Eight images, of which the first three have a label; the folder."""
+    folder = write_pictures(folder, 8)
+    write_lists(folder, [0, 1, 2], [3, 4, 5, 6, 7])
+    return folder

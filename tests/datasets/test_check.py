@@ -7,34 +7,8 @@ from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 from torch.utils.data import Subset
 
-from mmseg_jml.datasets import SyntheticShapesDataset, check_dataset, find_problems
-
-CLASSES = ('ground', 'cat', 'dog')
-
-
-def make(folder, masks, **options):
-    """A data set of 4 x 6 pictures whose masks hold the given ids."""
-    for part in ('img', 'ann'):
-        (folder / part).mkdir(exist_ok=True)
-    for index, mask in enumerate(masks):
-        Image.new('RGB', (6, 4)).save(folder / 'img' / f'{index:03}.jpg')
-        if mask is not None:
-            pixels = np.resize(np.asarray(mask), (4, 6))
-            Image.fromarray(pixels.astype(np.uint8)).save(mask_path(folder, index))
-    given = {
-        'data_root': str(folder),
-        'data_prefix': {'img_path': 'img', 'seg_map_path': 'ann'},
-        'metainfo': {'classes': CLASSES},
-    }
-    return BaseSegDataset(**given | options)
-
-
-def mask_path(folder, index):
-    return folder / 'ann' / f'{index:03}.png'
-
-
-def problems(*args, **options):
-    return list(find_problems(*args, **options))
+from mmseg_jml.datasets import SyntheticShapesDataset, check_dataset
+from tests.datasets.check_cases import CLASSES, make, mask_path, problems
 
 
 def test_a_sound_data_set_passes(tmp_path):
@@ -175,56 +149,6 @@ def test_reduce_zero_label_shifts_what_is_allowed(tmp_path):
 def test_black_and_white_masks_bring_a_hint(tmp_path):
     dataset = make(tmp_path, [[0, 255]], ignore_index=254)
     with pytest.raises(ValueError, match=r'black and white mask, write 1 for white'):
-        check_dataset(dataset)
-
-
-TWO = {'metainfo': {'classes': ('ground', 'cat')}}
-
-
-@pytest.mark.parametrize(
-    ('masks', 'sentence'),
-    [
-        ([[0, 255]] * 3, 'every mask holds only 0 and 255, but 255 means ignored'),
-        ([[0, 1], [0, 255], [0, 1]], r'1 of 3 masks hold only 0 and 255.*001\.png'),
-        ([[0, 1], [0, 255], [255]], r'2 of 3 masks hold only 0 and 255'),
-        ([[0], [0], [0, 255, 0]], r'1 of 3 masks hold only 0 and 255'),
-        ([[0], [0]], 'all labelled pixels of 2 masks belong to class 0, one of 2'),
-        ([[1, 255], [1]], 'all labelled pixels of 2 masks belong to class 1, one of 2'),
-    ],
-)
-def test_masks_that_only_together_are_wrong_are_refused(tmp_path, masks, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        check_dataset(make(tmp_path, masks, **TWO))
-
-
-def test_masks_together_are_not_judged_by_a_sample_but_warned_of(tmp_path):
-    dataset = make(tmp_path, [[0]] * 40, **TWO)
-    with pytest.warns(UserWarning, match='in the masks that were read: all labelled'):
-        check_dataset(dataset)
-
-
-def test_a_folder_without_the_object_passes_beside_one_that_has_it(tmp_path):
-    for name, masks in (('a', [[0], [0]]), ('b', [[0, 1]])):
-        (tmp_path / name).mkdir()
-        make(tmp_path / name, masks, **TWO)
-    leaves = [make(tmp_path / name, [], **TWO) for name in 'ab']
-    assert problems(ConcatDataset(leaves)) == []
-
-
-@pytest.mark.parametrize(
-    'masks',
-    [
-        [[0, 1, 2], [0, 255]],  # several classes, of which an image may lack all
-        [[0, 1], [255]],  # an image that is ignored as a whole
-    ],
-)
-def test_an_ignored_border_is_not_called_white(tmp_path, masks):
-    assert problems(make(tmp_path, masks)) == []
-
-
-def test_where_255_is_ignored_elsewhere_a_black_and_white_mask_is_a_warning(tmp_path):
-    dataset = make(tmp_path, [[0, 1, 255], [0, 255]], **TWO)
-    with pytest.warns(UserWarning, match=r'hold only 0 and 255.*001\.png; if white'):
         check_dataset(dataset)
 
 

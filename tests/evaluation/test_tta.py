@@ -17,8 +17,7 @@ class Segmentor(nn.Module):
         self.decode_head = nn.Module()
         self.decode_head.threshold = 0.3
 
-    def test_step(self, data):
-        raise NotImplementedError
+    test_step = None  # MMEngine asks that it is there; merging does not call it
 
 
 def merge(out_channels, scores):

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from mmseg_jml.experiments.plan.plan import read_plan
-from mmseg_jml.experiments.run.cells import runs
+from mmseg_jml.experiments.run.cells import config, runs
 from mmseg_jml.experiments.run.execution import execute
 from mmseg_jml.experiments.run.runner import Runner
 from mmseg_jml.experiments.run.state import read_state
@@ -77,3 +77,11 @@ def leave_checkpoint(folder, name, note=None):
     folder.mkdir(parents=True, exist_ok=True)
     zipfile.ZipFile(folder / name, 'w').close()
     (folder / 'last_checkpoint').write_text(name if note is None else note)
+
+
+def trained(run, **changes):
+    """Leave what a training of a run leaves: its config and a checkpoint."""
+    cfg = config(run)
+    cfg.merge_from_dict({'work_dir': str(run.folder), 'launcher': 'none'} | changes)
+    leave_checkpoint(run.folder, 'iter_1.pth')
+    cfg.dump(run.folder / 'base.py')

@@ -1,7 +1,5 @@
 """Cells with their seeds and folds become runs, configs and commands."""
 
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,15 +7,12 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_jml.config_options import read_value
-from mmseg_jml.experiments.plan.plan import make_plan, read_plan
+from mmseg_jml.experiments.plan.plan import make_plan
 from mmseg_jml.experiments.run import settings
-from mmseg_jml.experiments.run.cells import config, runs, shown, to_test, to_train
-from mmseg_jml.experiments.run.runner import check, dry_run
+from mmseg_jml.experiments.run.cells import config, runs, to_test, to_train
+from mmseg_jml.experiments.run.runner import check
 from mmseg_jml.experiments.run.state import write_state
-from tests.experiments.stubs import leave_checkpoint, runs_of, write_plan
-from tests.processes import ROOT, environment
-
-PLANS = sorted((ROOT / 'benchmarks' / 'plans').glob('*.yml'))
+from tests.experiments.stubs import runs_of, trained, write_plan
 
 
 def names(plan, **keys):
@@ -138,19 +133,6 @@ def test_where_another_run_left_its_checkpoint_makes_no_other_plan(tmp_path):
         check([first, more])
 
 
-def test_a_dry_run_names_the_checkpoints_that_will_be_there(tmp_path):
-    cells = {
-        't': str(tmp_path / 'base.py'),
-        's': {'config': str(tmp_path / 'student.py'), 'teacher': 't'},
-    }
-    teacher, student = runs_of(write_plan(tmp_path, cells=cells))
-    leave_checkpoint(teacher.folder, 'iter_1.pth')
-    _, train, test, _, taught, _ = dry_run([teacher, student])
-    assert f'--resume {teacher.folder}/iter_1.pth' in train
-    assert f' {teacher.folder}/iter_2.pth ' in test
-    assert f'model.teacher_checkpoint={teacher.folder}/iter_2.pth' in taught
-
-
 def test_several_gpus_are_started_by_torchrun(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     command = to_train(run, config(run), gpus=4)
@@ -159,14 +141,6 @@ def test_several_gpus_are_started_by_torchrun(tmp_path):
     ]
     assert command[6:9] == ['-m', 'mmseg_jml', 'train']
     assert command[command.index('--launcher') + 1] == 'pytorch'
-
-
-def test_a_shown_command_is_read_by_a_shell_as_it_was(tmp_path):
-    command = [sys.executable, '-c', 'import os, sys; print(os.environ["A"], sys.argv)']
-    words = ['a b', "it's", '$HOME', '*']
-    line = shown([*command, *words], {'A': '1 2'})
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f'1 2 {["-c", *words]}'
 
 
 def test_roots_are_of_every_data_set_in_any_wrapper():
@@ -266,14 +240,6 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path):
         check(runs_of(path))
 
 
-def trained(run, **changes):
-    """Leave what a training of a run leaves: its config and a checkpoint."""
-    cfg = config(run)
-    cfg.merge_from_dict({'work_dir': str(run.folder), 'launcher': 'none'} | changes)
-    leave_checkpoint(run.folder, 'iter_1.pth')
-    cfg.dump(run.folder / 'base.py')
-
-
 def test_a_training_of_the_same_config_is_gone_on_from(tmp_path):
     run = runs_of(write_plan(tmp_path))[0]
     trained(run)
@@ -321,40 +287,3 @@ def test_where_nothing_was_trained_a_plan_may_change(tmp_path):
 def test_the_last_checkpoint_is_named_by_the_config(hook, train, name):
     cfg = Config({'train_cfg': train, 'default_hooks': {'checkpoint': hook}})
     assert settings.final_checkpoint(cfg) == name
-
-
-@pytest.mark.parametrize('path', PLANS, ids=lambda path: path.stem)
-def test_a_shipped_plan_runs_dry_where_nothing_is(path, tmp_path):
-    plan = read_plan(path)
-    found = runs(plan, tmp_path / 'work')
-    check(found)
-    lines = list(dry_run(found))
-    assert len(lines) == 3 * len(found)
-    for line in lines:
-        assert line.startswith('#') or 'mmseg_jml' in shlex.split(line)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_command_line_prints_a_script_of_what_is_missing(tmp_path):
-    path = write_plan(tmp_path, seeds=[0, 1])
-    done, _, _, half = runs_of(path)
-    for run, state in ((done, 'done'), (half, 'running')):
-        run.folder.mkdir(parents=True)
-        (run.folder / 'run.json').write_text(f'{{"state": "{state}"}}')
-    trained(half)
-    printed = subprocess.run(
-        [
-            *(sys.executable, '-m', 'mmseg_jml', 'benchmark', path, '--dry-run'),
-            *('--work-dir', 'work', '--only', 'a', 'b'),
-        ],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert printed[0] == '# a/seed-0: done'
-    assert printed[1] == '# b/seed-0'
-    jobs = [shlex.split(line)[3] for line in printed if not line.startswith('#')]
-    assert jobs == ['train', 'test'] * 3
-    assert '--resume work/b/seed-1/iter_1.pth' in printed[-2]

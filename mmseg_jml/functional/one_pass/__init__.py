@@ -1,8 +1,9 @@
 """The pass over the logits that all the losses share, and its derivative.
 
 Start with `class_sums`, which says what a pass is asked and what it answers; `passes`
-walks over the chunks, `chunks` is the prediction, and `label_chunks` and `dense_chunks`
-are what it is compared with. This is the algebra; comments refer to its numbers.
+walks over the chunks, `sums` gathers what the forward walk finds, `chunks` is the
+prediction, and `label_chunks` and `dense_chunks` are what it is compared with. This is
+the algebra; comments refer to its numbers.
 
 z are the logits divided by the temperature T, p = softmax(z), y is the target, w >= 0
 the weight of a pixel (0 where it is ignored), k the class weight of its cross-entropy.

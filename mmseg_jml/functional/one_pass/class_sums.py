@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..targets import IGNORE_INDEX
 from .chunks import Activation
-from .passes import ADDED, LARGEST, Pass
+from .passes import Pass
+from .sums import ADDED, LARGEST
 
 # What a pass can gather: the fields of `ClassSums`, which says what each of them is.
 SumName = Literal[
