@@ -141,7 +141,7 @@ def check_some_class(target: Tensor, weight: Tensor | None) -> None:
     """
     if not on_cpu(target) or target.shape[1] == 1:
         return
-    empty = (target == 0).all(1)
+    empty = target.amax(1) <= 0
     empty = empty if weight is None else empty & (weight > 0)
     if empty.any():
         raise ValueError(

@@ -98,6 +98,7 @@ class SemiEncoderDecoder(EncoderDecoder):
         """Set the student's mode; the teacher stays in `eval()`."""
         super().train(mode)
         self.teacher.eval()
+        _note_steps(self)  # of a copy that was filled tensor by tensor
         return self
 
     def loss(
@@ -177,8 +178,8 @@ class SemiEncoderDecoder(EncoderDecoder):
             self.eval_model = before
 
 
-def _note_steps(model: SemiEncoderDecoder, _: Any) -> None:
-    """Note whether the average that was loaded has been stepped."""
+def _note_steps(model: SemiEncoderDecoder, _: Any = None) -> None:
+    """Note whether the average has been stepped."""
     model.stepped = int(model.teacher.steps) > 0
 
 

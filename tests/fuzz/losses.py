@@ -10,7 +10,6 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmseg_jml.functional.one_pass.passes import Pass
-from mmseg_jml.labels import LabelSmoothing
 from mmseg_jml.losses import CompoundLoss, TaughtLoss
 from tests.functional.cases import assert_close
 from tests.fuzz import draws
@@ -39,16 +38,24 @@ class Batch(NamedTuple):
 
 
 class Smoother:
-    """A transform without `epsilon_map`: the losses ask it for the whole target."""
+    """A transform without `epsilon_map`: the losses ask it for the whole target.
+
+    It is the reference's, in float32: two ways to the target would differ in rounding.
+    """
 
     def __init__(self, epsilon: float) -> None:
-        self.transform = LabelSmoothing(epsilon=epsilon)
+        self.epsilon = epsilon
 
     def __call__(self, label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
-        return self.transform(label, num_classes, ignore_index)
+        return torch.from_numpy(self.target(array(label), num_classes, ignore_index))
+
+    def target(self, label: np.ndarray, channels: int, index: int) -> np.ndarray:
+        """The smoothed target (N,C,*)."""
+        made = boundary.label_smoothing
+        return made(label, channels, self.epsilon, index, channels == 1).astype('f4')
 
     def __repr__(self) -> str:
-        return f'Smoother({self.transform.epsilon})'
+        return f'Smoother({self.epsilon})'
 
 
 def losses(rng: Rng, note: Options) -> None:
@@ -168,9 +175,7 @@ def smoothed(
 ) -> np.ndarray:
     """The target (N,C,*) that a loss makes of a label."""
     if isinstance(transform, Smoother):
-        made = boundary.label_smoothing
-        made = made(label, channels, transform.transform.epsilon, index, channels == 1)
-        return made.astype(np.float32)
+        return transform.target(label, channels, index)
     sigmoid = config['use_sigmoid']
     if transform is None:
         return targets.one_hot(label, channels, index)

@@ -110,6 +110,19 @@ def test_a_loaded_average_predicts(load, trained):
     assert_close(loaded(inputs), model(inputs))
 
 
+@torch.no_grad()
+def test_the_average_of_a_copy_that_was_filled_tensor_by_tensor_predicts(trained):
+    """So do EMAHook's copies of a model come by their values."""
+    model, inputs = trained
+    model.eval_model = 'ema'
+    copied = build(semi_config(ema=CONSTANT))
+    for mine, given in zip(
+        copied.state_dict().values(), model.state_dict().values(), strict=True
+    ):
+        mine.copy_(given)
+    assert_close(copied.eval()(inputs), model(inputs))
+
+
 def test_the_losses_are_the_students_whatever_predicts(trained):
     model, _ = trained
     found = []
